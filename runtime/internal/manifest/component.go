@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Pos is a place in a file. Line and Column count from 1; 0 means unknown.
@@ -79,6 +81,8 @@ type Item struct {
 	// Resolved is set in the items of [Resolved]: Text is final, also for
 	// Secret and Env.
 	Resolved bool
+
+	node *yaml.Node // of a structured value; not kept after Load
 }
 
 // pending reports whether the value is not known yet.
@@ -134,7 +138,8 @@ type Result struct {
 	Problems   []Problem // things to fix
 	Notes      []Problem // things passed over: other files, other kinds, other scopes
 
-	broken map[string]bool // component names in documents that do not parse
+	broken map[string]bool // component names in documents with problems
+	held   []string        // files that are empty at the moment
 }
 
 // Keeps reports whether a component that an earlier Load found in file must be
@@ -142,7 +147,7 @@ type Result struct {
 // problem, or a document with a problem bears its name. A component that is
 // missing and not kept has been removed on purpose.
 func (r *Result) Keeps(name, file string) bool {
-	if r.broken[name] {
+	if r.broken[name] || slices.Contains(r.held, file) {
 		return true
 	}
 	for i := range r.Problems {

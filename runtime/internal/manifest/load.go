@@ -1,0 +1,260 @@
+package manifest
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// MaxFileSize is the default limit on the size of a component file: 8 MiB.
+const MaxFileSize = 8 << 20
+
+// maxFileProblems bounds the problems reported for one file.
+const maxFileProblems = 100
+
+// Options are the settings of Load. The zero value is good for validation
+// without a running process.
+type Options struct {
+	// AppID selects by scopes. If empty, components of every scope are loaded,
+	// and two of the same name collide only if one app could see both.
+	AppID string
+	// Namespace selects by metadata.namespace. If empty, every namespace is
+	// loaded, as with scopes.
+	Namespace string
+	// Current maps the names of components that are loaded already to their
+	// files: among several components of one name the one in that file wins,
+	// otherwise the first.
+	Current map[string]string
+	// MaxFileSize in bytes; 0 = the constant of the same name.
+	MaxFileSize int64
+}
+
+// Load reads the component files in dirs, in the given order, files in the
+// order of their names. A path may also be a single component file or module.
+// It never fails as a whole; see [Result]. It reads regular files only and
+// never blocks on a pipe or device.
+func Load(dirs []string, opts Options) *Result {
+	l := loader{opts: opts, res: &Result{broken: map[string]bool{}}}
+	l.opts.MaxFileSize = cmp.Or(opts.MaxFileSize, MaxFileSize)
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		dir = filepath.Clean(dir)
+		if !seen[dir] {
+			seen[dir] = true
+			l.path(dir)
+		}
+	}
+	l.duplicates()
+	r := l.res
+	slices.SortStableFunc(r.Components, func(a, b Component) int { return comparePos(a.Pos, b.Pos) })
+	slices.SortStableFunc(r.Modules, func(a, b Module) int { return strings.Compare(a.Path, b.Path) })
+	sortProblems(r.Problems)
+	sortProblems(r.Notes)
+	return r
+}
+
+type loader struct {
+	opts Options
+	res  *Result
+}
+
+func (l *loader) problem(file, format string, args ...any) {
+	l.res.Problems = append(l.res.Problems, Problem{Pos: Pos{File: file}, Msg: fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) note(file, format string, args ...any) {
+	l.res.Notes = append(l.res.Notes, Problem{Pos: Pos{File: file}, Msg: fmt.Sprintf(format, args...)})
+}
+
+// path loads a folder, or a file that was named instead of one.
+func (l *loader) path(path string) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.problem(path, "the components folder does not exist; create it or correct the path")
+	case err != nil:
+		l.problem(path, "the components folder cannot be read: %v", cause(err))
+	case !info.IsDir() && fileKind(path) == kindOther:
+		l.problem(path, "not a folder, nor a .yaml, .yml or .wasm file")
+	case !info.IsDir():
+		l.file(path)
+	default:
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			l.problem(path, "the components folder cannot be listed: %v", cause(err))
+		}
+		for _, e := range entries {
+			l.entry(filepath.Join(path, e.Name()), e)
+		}
+	}
+}
+
+type kind int
+
+const (
+	kindOther kind = iota
+	kindYAML
+	kindWasm
+)
+
+func fileKind(path string) kind {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return kindYAML
+	case ".wasm":
+		return kindWasm
+	}
+	return kindOther
+}
+
+// entry decides what to do with an entry of a folder.
+func (l *loader) entry(path string, e fs.DirEntry) {
+	name := e.Name()
+	switch {
+	case strings.HasPrefix(name, ".."), strings.HasPrefix(name, ".#"):
+		// Kubernetes' data folders and editors' locks: part of no one's configuration.
+	case strings.HasPrefix(name, "."):
+		l.note(path, "passed over: hidden file")
+	case e.IsDir():
+		l.note(path, "passed over: folders inside a components folder are not read")
+	case fileKind(name) == kindOther:
+		l.note(path, "passed over: neither .yaml, .yml nor .wasm")
+	default:
+		l.file(path)
+	}
+}
+
+func (l *loader) file(path string) {
+	if fileKind(path) == kindWasm {
+		l.module(path)
+		return
+	}
+	data, err := ReadFile(path, l.opts.MaxFileSize)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !dangling(path):
+		return // removed since the folder was listed
+	case err != nil:
+		l.problem(path, "%v", err)
+		return
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if len(bytes.TrimSpace(data)) == 0 {
+		// Whoever rewrites a file in place empties it first.
+		l.res.held = append(l.res.held, path)
+		l.note(path, "the file is empty; components that it held stay until it has content or is deleted")
+		return
+	}
+	if line, column, msg := checkText(data); msg != "" {
+		l.res.Problems = append(l.res.Problems, Problem{Pos: Pos{path, line, column}, Msg: msg})
+		l.salvage(data)
+		return
+	}
+	start := len(l.res.Problems)
+	for _, ch := range splitDocuments(data) {
+		l.document(path, ch)
+		if n := len(l.res.Problems) - start; n > maxFileProblems {
+			l.res.Problems = l.res.Problems[:start+maxFileProblems]
+			l.problem(path, "too many problems; the rest of the file was not checked")
+			return
+		}
+	}
+}
+
+// salvage marks the names in text that cannot be parsed as broken.
+func (l *loader) salvage(data []byte) {
+	for _, ch := range splitDocuments(data) {
+		if name := salvageName(ch.text); name != "" {
+			l.res.broken[name] = true
+		}
+	}
+}
+
+func (l *loader) document(path string, ch chunk) {
+	d := &document{file: path, line: ch.line}
+	root := d.parse(ch.text)
+	var c *Component
+	var note string
+	if root != nil {
+		c, note = d.decode(root)
+	} else if len(d.problems) > 0 {
+		d.component = salvageName(ch.text)
+	}
+	for i := range d.problems {
+		d.problems[i].Component = cmp.Or(d.problems[i].Component, d.component)
+	}
+	if len(d.problems) > 0 && d.component != "" {
+		l.res.broken[d.component] = true
+	}
+	l.res.Problems = append(l.res.Problems, d.problems...)
+	if note != "" {
+		l.res.Notes = append(l.res.Notes, Problem{Pos: d.pos(root), Component: d.component, Msg: note})
+	}
+	if c == nil {
+		return
+	}
+	if msg := l.elsewhere(c); msg != "" {
+		l.res.Notes = append(l.res.Notes, c.Problem("%s", msg))
+		return
+	}
+	l.res.Components = append(l.res.Components, *c)
+}
+
+// elsewhere says why the component is not for this process, or "".
+func (l *loader) elsewhere(c *Component) string {
+	if l.opts.Namespace != "" && c.Namespace != "" && c.Namespace != l.opts.Namespace {
+		return fmt.Sprintf("passed over: for namespace %s, this is %s", quote(c.Namespace), quote(l.opts.Namespace))
+	}
+	if l.opts.AppID != "" && len(c.Scopes) > 0 && !slices.Contains(c.Scopes, l.opts.AppID) {
+		return fmt.Sprintf("passed over: scoped to other apps than %s", quote(l.opts.AppID))
+	}
+	return ""
+}
+
+// duplicates keeps one component of each name and reports the others.
+func (l *loader) duplicates() {
+	kept := l.res.Components[:0:0]
+	byName := map[string][]int{} // indices in kept
+	for _, c := range l.res.Components {
+		clash := slices.IndexFunc(byName[c.Name], func(i int) bool { return overlap(&kept[i], &c) })
+		if clash < 0 {
+			byName[c.Name] = append(byName[c.Name], len(kept))
+			kept = append(kept, c)
+			continue
+		}
+		winner := &kept[byName[c.Name][clash]]
+		loser := c
+		if current := l.opts.Current[c.Name]; current == c.Pos.File && winner.Pos.File != current {
+			loser, *winner = *winner, c
+		}
+		l.res.Problems = append(l.res.Problems, loser.Problem("the name is taken by the %s component at %s, which is used; rename or remove one", winner.Type, winner.Pos))
+	}
+	l.res.Components = kept
+}
+
+// overlap reports whether some process could see both components.
+func overlap(a, b *Component) bool {
+	if a.Namespace != "" && b.Namespace != "" && a.Namespace != b.Namespace {
+		return false
+	}
+	return len(a.Scopes) == 0 || len(b.Scopes) == 0 ||
+		slices.ContainsFunc(a.Scopes, func(s string) bool { return slices.Contains(b.Scopes, s) })
+}
+
+func (l *loader) module(path string) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !dangling(path):
+	case err != nil:
+		l.problem(path, "the module cannot be read: %v", cause(err))
+	case !info.Mode().IsRegular():
+		l.problem(path, "the module is %s, not a file", modeName(info.Mode()))
+	default:
+		l.res.Modules = append(l.res.Modules, Module{Path: path, Size: info.Size(), ModTime: info.ModTime()})
+	}
+}
