@@ -80,7 +80,7 @@ func (l *loader) path(path string) {
 		l.problem(path, "the components folder does not exist; create it or correct the path")
 	case err != nil:
 		l.problem(path, "the components folder cannot be read: %v", cause(err))
-	case !info.IsDir() && fileKind(path) == kindOther:
+	case !info.IsDir() && typeOf(path) == typeOther:
 		l.problem(path, "not a folder, nor a .yaml, .yml or .wasm file")
 	case !info.IsDir():
 		l.file(path)
@@ -95,22 +95,22 @@ func (l *loader) path(path string) {
 	}
 }
 
-type kind int
+type fileType int
 
 const (
-	kindOther kind = iota
-	kindYAML
-	kindWasm
+	typeOther fileType = iota
+	typeYAML
+	typeModule
 )
 
-func fileKind(path string) kind {
+func typeOf(path string) fileType {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":
-		return kindYAML
+		return typeYAML
 	case ".wasm":
-		return kindWasm
+		return typeModule
 	}
-	return kindOther
+	return typeOther
 }
 
 // entry decides what to do with an entry of a folder.
@@ -123,7 +123,7 @@ func (l *loader) entry(path string, e fs.DirEntry) {
 		l.note(path, "passed over: hidden file")
 	case e.IsDir():
 		l.note(path, "passed over: folders inside a components folder are not read")
-	case fileKind(name) == kindOther:
+	case typeOf(name) == typeOther:
 		l.note(path, "passed over: neither .yaml, .yml nor .wasm")
 	default:
 		l.file(path)
@@ -131,7 +131,7 @@ func (l *loader) entry(path string, e fs.DirEntry) {
 }
 
 func (l *loader) file(path string) {
-	if fileKind(path) == kindWasm {
+	if typeOf(path) == typeModule {
 		l.module(path)
 		return
 	}
