@@ -55,13 +55,11 @@ func (d *document) walk(at *yaml.Node, what string, known, ignored []string, set
 		switch {
 		case name == "" && fold(ignored, f.name) != "":
 		case name == "":
-			msg := unknown("field", f.name, known) + " in " + what
-			if near := Nearest(f.name, known); near != "" {
-				msg = fmt.Sprintf("unknown field %s in %s, did you mean %q?", quote(f.name), what, near)
-			} else if place := placeOf[strings.ToLower(f.name)]; place != "" {
-				msg = fmt.Sprintf("field %s does not belong in %s but %s", quote(f.name), what, place)
+			if place := placeOf[strings.ToLower(f.name)]; place != "" && Nearest(f.name, known) == "" {
+				d.problem(f.key, "field %s does not belong in %s but %s", quote(f.name), what, place)
+				continue
 			}
-			d.problem(f.key, "%s", msg)
+			d.problem(f.key, "%s", unknown("field in "+what, f.name, known))
 		case seen[name]:
 			d.problem(f.key, "field %q is given twice in %s", name, what)
 		default:
@@ -190,13 +188,14 @@ func (d *document) identify(root *yaml.Node, top map[string]field) (note string,
 	case Nearest(api, []string{apiVersion}) != "" && kind == kindComponent:
 		d.problem(top["apiVersion"].value, "unknown apiVersion %s, did you mean %q?", quote(api), apiVersion)
 	default:
+		d.component = ""
 		return fmt.Sprintf("passed over: kind %s of %s is not served", quote(kind), quote(api)), false
 	}
 	return "", false
 }
 
 func (d *document) objectMeta(at *yaml.Node, c *Component) {
-	named := false
+	named, before := false, len(d.problems)
 	d.walk(at, "metadata", objectMeta, objectMetaIgnored, func(name string, f field) {
 		text, ok := d.text(f.value, "metadata."+name)
 		if name == "namespace" {
@@ -209,7 +208,7 @@ func (d *document) objectMeta(at *yaml.Node, c *Component) {
 			d.problem(f.value, "metadata.name %s %s", quote(text), msg)
 		}
 	})
-	if !named {
+	if !named && len(d.problems) == before {
 		d.problem(at, "metadata.name is missing")
 	}
 }
@@ -234,7 +233,7 @@ func checkName(name string) string {
 }
 
 func (d *document) spec(at *yaml.Node, c *Component) (items []Item) {
-	typed := false
+	typed, before := false, len(d.problems)
 	d.walk(at, "spec", specFields, nil, func(name string, f field) {
 		if name == "metadata" {
 			items = d.itemList(f.value)
@@ -266,7 +265,7 @@ func (d *document) spec(at *yaml.Node, c *Component) (items []Item) {
 			}
 		}
 	})
-	if !typed {
+	if !typed && len(d.problems) == before {
 		d.problem(at, "spec.type is missing, such as state.sqlite")
 	}
 	return items

@@ -40,7 +40,9 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-func tooLarge(limit int64) error { return fmt.Errorf("the file is larger than the limit of %d bytes", limit) }
+func tooLarge(limit int64) error {
+	return fmt.Errorf("the file is larger than the limit of %d bytes", limit)
+}
 
 // cause is err without the operation and the path, which the message has already.
 func cause(err error) error {

@@ -55,12 +55,17 @@ func editDistance(a, b []rune) int {
 	return prev[len(b)]
 }
 
-// unknown is the text for a name that is not one of known.
+// unknown is the text for a name that is not one of known. what is "field in
+// spec" or the like.
 func unknown(what, name string, known []string) string {
-	if near := Nearest(name, known); near != "" {
-		return fmt.Sprintf("unknown %s %s, did you mean %q?", what, quote(name), near)
+	what, where, _ := strings.Cut(what, " in ")
+	if where != "" {
+		where = " in " + where
 	}
-	return fmt.Sprintf("unknown %s %s, expected %s", what, quote(name), list(known))
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf("unknown %s %s%s, did you mean %q?", what, quote(name), where, near)
+	}
+	return fmt.Sprintf("unknown %s %s%s, expected %s", what, quote(name), where, list(known))
 }
 
 // list is "a, b or c".

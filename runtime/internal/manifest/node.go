@@ -66,6 +66,7 @@ func (d *document) fields(n *yaml.Node, what string) []field {
 	return d.mergedFields(n, what, 0)
 }
 
+// mergedFields is fields at the given depth of merge keys and nesting.
 func (d *document) mergedFields(at *yaml.Node, what string, depth int) []field {
 	n := d.visit(at)
 	if n == nil {
@@ -113,11 +114,11 @@ func (d *document) mergeSources(at *yaml.Node, what string, depth int) []field {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		return d.mergedFields(at, "the map merged into "+what, depth)
+		return d.mergedFields(at, what, depth)
 	}
 	var all []field
 	for _, m := range n.Content {
-		all = append(all, d.mergedFields(m, "the map merged into "+what, depth)...)
+		all = append(all, d.mergedFields(m, what, depth)...)
 	}
 	return all
 }

@@ -218,7 +218,7 @@ func (d *document) oneOf(at *yaml.Node, what string, allowed ...string) string {
 	}
 	text = strings.ToLower(text)
 	if !slices.Contains(allowed, text) {
-		d.problem(at, "%s", unknown("value", text, allowed)+" for "+what)
+		d.problem(at, "%s", unknown("value in "+what, text, allowed))
 		return ""
 	}
 	return text
