@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wasmstate/wasmstate/hostfuncs"
+)
+
+// Instance is one operation in progress on one instance of the guest. It is
+// used by the goroutine that acquired it, until Done; afterwards neither it nor
+// anything that it returned may be touched.
+type Instance struct {
+	g    *Guest
+	pool *pool
+
+	mod   api.Module
+	mem   *linearMemory
+	state *hostfuncs.State // nil if the guest imports nothing
+	ctx   *callContext
+	funcs []api.Function // by operation, looked up at first use
+	stack [2]uint64      // parameters and results of a call
+
+	fuel    api.MutableGlobal // nil without the fuel meter
+	granted int64             // units that the guest had at the last look
+	spent   int64             // units used up to the last look, since used
+
+	counted uint64 // the memory as the pool knows it
+
+	bufAddr, bufLen uint32 // the shared buffer, kept for the caller
+
+	op      int
+	running bool  // a guest call is in progress
+	retire  Cause // not CauseNone: the instance goes when it is done
+	err     error // the fault that retires it
+
+	served    int64  // operations
+	idleOps   int    // operations since the idle export ran
+	idleBytes uint64 // bytes moved since then
+	idleSize  uint64 // memory then
+	waited    time.Duration
+}
+
+// newInstance instantiates the guest under ctx and runs _initialize. It is not
+// yet set up.
+func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
+	in := &Instance{g: g, pool: p, op: opSetup}
+	in.ctx = &callContext{in: in, Context: ctx, timeout: g.cfg.SetupTimeout}
+	mem, denied := newLinearMemory(g.minMemory, g.cfg.Memory, g.cfg.Budget)
+	if denied != denialNone {
+		return nil, &GuestError{Kind: KindMemory, Component: g.cfg.Component, Msg: denied.describe(g.cfg.Memory)}
+	}
+	in.mem = mem
+	if g.cfg.Host != nil {
+		in.state = g.cfg.Host.NewState()
+	}
+	in.beginHost()
+	start := experimental.WithMemoryAllocator(in.ctx, in.mem)
+	cfg := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")
+	var done context.CancelFunc
+	if g.cfg.Code.Meter == MeterWazero {
+		start, done = context.WithTimeout(start, g.cfg.SetupTimeout)
+		defer done()
+	}
+	mod, err := g.prog.runtime.InstantiateModule(start, g.prog.module, cfg)
+	in.endHost()
+	if err != nil {
+		fe, _ := fault(err, g.cfg.Component, "instantiate", in.mem.takeDenied(), g.cfg.Memory)
+		in.dispose()
+		return nil, fe
+	}
+	in.mod = mod
+	in.funcs = make([]api.Function, len(g.cfg.Ops))
+	if g.cfg.Code.Meter == MeterFuel && in.fuel == nil {
+		in.findFuel(mod)
+		if in.fuel == nil {
+			in.dispose()
+			return nil, &GuestError{Kind: KindLoad, Component: g.cfg.Component, Msg: "the metered module has no fuel counter"}
+		}
+	}
+	in.idleSize = in.mem.size
+	return in, nil
+}
+
+// dispose closes the module and unmaps its memory. No call is in progress.
+func (in *Instance) dispose() {
+	if in.mod != nil {
+		_ = in.mod.Close(context.Background())
+	}
+	if in.state != nil {
+		_ = in.state.Close()
+	}
+	in.funcs = nil
+	in.mem.release()
+}
+
+func (in *Instance) beginHost() {
+	if in.state != nil {
+		in.ctx.look()
+		in.state.Begin(in.ctx, in.ctx.deadline)
+	}
+}
+
+func (in *Instance) endHost() {
+	if in.state != nil {
+		in.state.End()
+	}
+}
+
+// Has reports whether the guest exports operation op.
+func (in *Instance) Has(op int) bool { return in.g.has[op] }
+
+// Call runs operation op with one parameter, the length of its request, and
+// returns its result. An error is a *GuestError and retires the instance.
+func (in *Instance) Call(op int, arg uint32) (uint64, error) {
+	f, err := in.function(op)
+	if err != nil {
+		return 0, err
+	}
+	in.idleBytes += uint64(arg)
+	in.stack[0] = uint64(arg)
+	return in.invoke(f, op)
+}
+
+// Call2 runs operation op with two parameters.
+func (in *Instance) Call2(op int, a, b uint32) (uint64, error) {
+	f, err := in.function(op)
+	if err != nil {
+		return 0, err
+	}
+	in.stack[0], in.stack[1] = uint64(a), uint64(b)
+	return in.invoke(f, op)
+}
+
+func (in *Instance) function(op int) (api.Function, error) {
+	if f := in.funcs[op]; f != nil {
+		return f, nil
+	}
+	f := in.mod.ExportedFunction(in.g.cfg.Ops[op])
+	if f == nil {
+		return nil, in.Violate("it does not export " + in.g.cfg.Ops[op])
+	}
+	in.funcs[op] = f
+	return f, nil
+}
+
+func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
+	if in.running {
+		return 0, errReentered
+	}
+	if in.retire != CauseNone && in.err != nil {
+		return 0, in.err // nothing runs in a guest that failed
+	}
+	in.running = true
+	err := in.callGuest(f)
+	in.running = false
+	if err != nil {
+		fe, cause := fault(err, in.g.cfg.Component, in.g.cfg.Ops[op], in.mem.takeDenied(), in.g.cfg.Memory)
+		in.retire, in.err = cause, fe
+		return 0, fe
+	}
+	in.mem.denied = denialNone
+	return in.stack[0], nil
+}
+
+func (in *Instance) callGuest(f api.Function) error {
+	if in.g.cfg.Code.Meter == MeterWazero {
+		return in.callClosing(f)
+	}
+	if in.state == nil {
+		return f.CallWithStack(in.ctx, in.stack[:])
+	}
+	in.beginHost()
+	err := f.CallWithStack(in.ctx, in.stack[:])
+	in.endHost()
+	return err
+}
+
+// callClosing is a call for wazero's own meter, which wants a context that ends.
+func (in *Instance) callClosing(f api.Function) error {
+	caller := in.ctx.Context
+	ctx, cancel := context.WithTimeout(caller, in.ctx.timeout)
+	defer cancel()
+	in.ctx.Context = ctx
+	in.beginHost()
+	err := f.CallWithStack(in.ctx, in.stack[:])
+	in.endHost()
+	in.ctx.Context = caller
+	return err
+}
+
+// Memory is the guest's whole linear memory. It is valid until the next call,
+// and never after Done.
+func (in *Instance) Memory() []byte { return in.mem.buf[:in.mem.size] }
+
+// Buffer is the shared buffer that SetBuffer noted; empty before. Valid as
+// Memory is.
+func (in *Instance) Buffer() []byte {
+	return in.mem.buf[in.bufAddr : in.bufAddr+in.bufLen : in.bufAddr+in.bufLen]
+}
+
+// SetBuffer notes where the shared buffer is. It reports false if that is not
+// in the guest's memory.
+func (in *Instance) SetBuffer(addr, size uint32) bool {
+	if uint64(addr)+uint64(size) > in.mem.size {
+		return false
+	}
+	in.bufAddr, in.bufLen = addr, size
+	return true
+}
+
+// Remaining is the time that the operation may take from now on, for the
+// guest's information.
+func (in *Instance) Remaining() time.Duration {
+	if d, ok := in.ctx.Context.Deadline(); ok {
+		return min(max(time.Until(d), time.Millisecond), in.ctx.timeout)
+	}
+	return in.ctx.timeout
+}
+
+// Violate notes that the guest broke the ABI and returns the error for the
+// caller. The instance is retired. detail must not hold unbounded guest text.
+func (in *Instance) Violate(detail string) error {
+	name := ""
+	if in.op >= 0 {
+		name = in.g.cfg.Ops[in.op]
+	}
+	in.retire = CauseABI
+	in.err = &GuestError{Kind: KindABI, Component: in.g.cfg.Component, Op: name, Msg: "broke the ABI: " + detail}
+	return in.err
+}
+
+// Retire asks for a new instance in place of this one, without a fault: for
+// example because its buffer grew for one large operation.
+func (in *Instance) Retire() {
+	if in.retire == CauseNone && !in.g.cfg.Stateful {
+		in.retire = CauseLarge
+	}
+}
+
+// Moved adds n bytes to what the guest moved since its idle export ran.
+func (in *Instance) Moved(n int) { in.idleBytes += uint64(n) }
+
+// ended is called before the instance goes back: it decides whether it goes on.
+func (in *Instance) ended() {
+	in.ctx.end()
+	in.served++
+	in.idleOps++
+	if in.retire != CauseNone || in.g.cfg.Stateful {
+		return
+	}
+	switch {
+	case in.g.cfg.MaxOps > 0 && in.served >= in.g.cfg.MaxOps:
+		in.retire = CauseMaxOps
+	case in.g.cfg.MemoryRetire > 0 && in.mem.size > in.g.cfg.MemoryRetire:
+		in.retire = CauseLarge
+	}
+}
+
+// wantsIdle reports whether the idle export should run before the next
+// operation: after a number of them, when much data went through, or when the
+// memory grew.
+func (in *Instance) wantsIdle() bool {
+	return in.g.hasIdle && in.retire == CauseNone && (in.idleOps >= in.g.cfg.IdleOps || in.idleBytes >= in.g.cfg.IdleBytes || in.mem.size > in.idleSize)
+}
+
+// idle runs the idle export. A failure retires the instance.
+func (in *Instance) idle() error {
+	in.begin(context.Background(), in.g.cfg.Idle, in.g.cfg.IdleTimeout)
+	result, err := in.Call(in.op, 0)
+	in.ctx.end()
+	if err == nil && result>>32 != 0 {
+		err = &GuestError{Kind: KindABI, Component: in.g.cfg.Component, Op: in.g.cfg.Ops[in.op],
+			Msg: "answered with status " + itoa(result>>32)}
+	}
+	if err != nil {
+		in.retire, in.err = CauseIdle, err
+		return err
+	}
+	in.idleOps, in.idleBytes, in.idleSize = 0, 0, in.mem.size
+	return nil
+}
+
+func (in *Instance) begin(ctx context.Context, op int, timeout time.Duration) {
+	in.op = op
+	in.ctx.begin(ctx, timeout)
+}
+
+// blameless reports whether the fault says nothing about the guest: its caller
+// left before the operation had a fair amount of time. Otherwise callers with
+// tiny deadlines could take a component down for everybody.
+func (in *Instance) blameless() bool {
+	return in.retire == CauseDeadline && !in.ctx.since.IsZero() && time.Since(in.ctx.since) < min(fairTime, in.g.cfg.Timeout)
+}
+
+// sayGoodbye runs the close export, for what it is worth.
+func (in *Instance) sayGoodbye() {
+	if op := in.g.cfg.Close; op >= 0 && in.g.has[op] && in.err == nil {
+		in.begin(context.Background(), op, in.g.cfg.IdleTimeout)
+		_, _ = in.Call(op, 0)
+		in.ctx.end()
+	}
+}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// pageSize is the size of a WebAssembly page in bytes.
+const pageSize = 64 << 10
+
+// maxMemory bounds the linear memory of one instance. wazero's size counter
+// overflows at 4 GiB, so the last page is never given.
+const maxMemory = 4<<30 - pageSize
+
+// Budget bounds the linear memory of all guests of a process, in bytes. Safe
+// for concurrent use.
+type Budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// NewBudget returns a budget of limit bytes; limit <= 0 means no limit.
+func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
+
+// Used returns how many bytes are handed out.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Limit returns the size of the budget; <= 0 means no limit.
+func (b *Budget) Limit() int64 { return b.limit }
+
+func (b *Budget) take(n int64) bool {
+	for {
+		used := b.used.Load()
+		if b.limit > 0 && n > b.limit-used {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+func (b *Budget) give(n int64) { b.used.Add(-n) }
+
+// linearMemory is the memory of one instance: address space for its cap,
+// reserved at once so that it never moves, and usable as far as the guest grew
+// it. It is the LinearMemory and the MemoryAllocator that wazero asks for.
+//
+// wazero's Free only notes that wazero is done: after a forced close it may
+// come while a call is still returning. The owner unmaps with release.
+type linearMemory struct {
+	buf    []byte // the whole reservation; nil after release
+	size   uint64 // usable bytes
+	limit  uint64 // cap of the component
+	budget *Budget
+	denied denial // why the last growth was refused, until it is asked for
+}
+
+// denial is the reason for a refused growth.
+type denial uint8
+
+const (
+	denialNone   denial = iota
+	denialCap           // over the component's cap
+	denialBudget        // over the process-wide budget
+	denialSystem        // the operating system has none
+)
+
+// newLinearMemory reserves limit bytes, of which the first size are usable.
+func newLinearMemory(size, limit uint64, budget *Budget) (*linearMemory, denial) {
+	m := &linearMemory{limit: limit, budget: budget}
+	buf, err := reserve(limit)
+	if err != nil {
+		return nil, denialSystem
+	}
+	m.buf = buf
+	if d := m.grow(size); d != denialNone {
+		m.release()
+		return nil, d
+	}
+	return m, denialNone
+}
+
+// Allocate implements experimental.MemoryAllocator. The memory exists already.
+func (m *linearMemory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
+
+// Reallocate implements experimental.LinearMemory: nil refuses.
+func (m *linearMemory) Reallocate(size uint64) []byte {
+	if d := m.grow(size); d != denialNone {
+		m.denied = d
+		return nil
+	}
+	return m.buf[:size:size]
+}
+
+func (m *linearMemory) grow(size uint64) denial {
+	if size <= m.size {
+		return denialNone
+	}
+	if size > m.limit {
+		return denialCap
+	}
+	more := int64(size - m.size)
+	if !m.budget.take(more) {
+		return denialBudget
+	}
+	buf, err := commit(m.buf, m.size, size)
+	if err != nil {
+		m.budget.give(more)
+		return denialSystem
+	}
+	m.buf, m.size = buf, size
+	return denialNone
+}
+
+// Free implements experimental.LinearMemory; see the type.
+func (m *linearMemory) Free() {}
+
+// release unmaps the memory and returns it to the budget. Only the owner of
+// the instance may call it, when no call can touch the memory any more.
+func (m *linearMemory) release() {
+	if m.buf == nil {
+		return
+	}
+	unreserve(m.buf)
+	m.budget.give(int64(m.size))
+	m.buf, m.size = nil, 0
+}
+
+// takeDenied returns and forgets why the last growth was refused.
+func (m *linearMemory) takeDenied() denial {
+	d := m.denied
+	m.denied = denialNone
+	return d
+}

@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Meter is how a guest is kept from running past its deadline.
+type Meter uint8
+
+// The meters.
+const (
+	MeterNone   Meter = iota // not at all: an endless loop freezes the process at the next garbage collection
+	MeterFuel                // the module counts and calls Refill when a slice is used up
+	MeterWazero              // wazero's own check at loop heads
+)
+
+// Code is a module ready to be compiled.
+type Code struct {
+	Bytes []byte // what wazero gets: for MeterFuel, the rewritten module
+	Debug bool   // read DWARF line numbers for stack traces
+
+	Meter Meter
+	// For MeterFuel: the exported mutable i64 global that counts down, and the
+	// imported function () -> () that is called when it is below zero and sets
+	// it to Slice again.
+	FuelGlobal, RefillModule, RefillName string
+	Slice                                int64 // units of fuel between two looks at the clock
+}
+
+const (
+	// grace is how long a guest may go on after its caller left. Most
+	// operations end within it, and a finished operation saves the instance.
+	grace = 2 * time.Millisecond
+	// patience is how long a guest has the processor for itself before it
+	// yields at every refill.
+	patience = time.Millisecond
+	// fairTime is how long an operation must have been allowed to take before
+	// stopping it counts as the guest's fault.
+	fairTime = 100 * time.Millisecond
+)
+
+// callContext is the context of every guest call of one instance: the caller's,
+// and the answer to who is calling. Its parent is swapped per operation, so
+// that a call does not allocate.
+type callContext struct {
+	context.Context // the caller's; background between operations
+	in              *Instance
+
+	timeout  time.Duration
+	deadline time.Time // zero until somebody looked at the clock
+	since    time.Time // first look at the clock
+	left     time.Time // when the caller was first seen gone
+}
+
+type instanceKey struct{}
+
+// Value answers for the instance and forwards everything else.
+func (c *callContext) Value(key any) any {
+	if key == c.in.g.stateKey {
+		if c.in.state == nil {
+			return nil
+		}
+		return c.in.state
+	}
+	if _, ok := key.(instanceKey); ok {
+		return c.in
+	}
+	return c.Context.Value(key)
+}
+
+// Deadline is the sooner of the caller's and the operation's.
+func (c *callContext) Deadline() (time.Time, bool) {
+	c.look()
+	return c.deadline, true
+}
+
+// look fixes the deadline at the first look at the clock. An operation that
+// ends within its first slice of fuel never looks.
+func (c *callContext) look() time.Time {
+	now := time.Now()
+	if c.deadline.IsZero() {
+		c.since = now
+		c.deadline = now.Add(c.timeout)
+		if d, ok := c.Context.Deadline(); ok && d.Before(c.deadline) {
+			c.deadline = d
+		}
+	}
+	return now
+}
+
+func (c *callContext) begin(ctx context.Context, timeout time.Duration) {
+	c.Context, c.timeout = ctx, timeout
+	c.deadline, c.since, c.left = time.Time{}, time.Time{}, time.Time{}
+}
+
+func (c *callContext) end() { c.Context = context.Background() }
+
+// check returns why the guest must stop, or nil.
+func (c *callContext) check() error {
+	now := c.look()
+	if now.After(c.deadline) {
+		if d, ok := c.Context.Deadline(); !ok || c.deadline.Before(d) {
+			return context.DeadlineExceeded // the component's own limit
+		}
+		if now.Sub(c.deadline) > grace {
+			return context.DeadlineExceeded
+		}
+	} else if err := c.Context.Err(); err != nil {
+		if c.left.IsZero() {
+			c.left = now
+		}
+		if now.Sub(c.left) > grace {
+			return err
+		}
+	}
+	if now.Sub(c.since) > patience {
+		runtime.Gosched()
+	}
+	return nil
+}
+
+// refill is the host function that a metered guest calls when its slice is
+// used up.
+func refill(ctx context.Context, caller api.Module, _ []uint64) {
+	in, ok := ctx.(*callContext)
+	if !ok { // the start function runs under a derived context
+		in = ctx.Value(instanceKey{}).(*Instance).ctx
+	}
+	if err := in.check(); err != nil {
+		panic(&stop{err})
+	}
+	in.in.refill(caller)
+}
+
+// refill gives the guest its next slice, less what host calls cost.
+func (in *Instance) refill(caller api.Module) {
+	if in.fuel == nil { // the start function: the instance is not complete
+		in.findFuel(caller)
+	}
+	slice := in.g.cfg.Code.Slice
+	in.spent += in.granted - int64(in.fuel.Get())
+	in.granted = slice
+	if in.state != nil {
+		in.granted -= min(in.state.Fuel, slice-1)
+		in.spent += in.state.Fuel
+		in.state.Fuel = 0
+	}
+	in.fuel.Set(uint64(in.granted))
+}
+
+// used returns the fuel spent since the last time it was asked.
+func (in *Instance) used() int64 {
+	if in.fuel == nil {
+		return 0
+	}
+	left := int64(in.fuel.Get())
+	n := in.spent + in.granted - left
+	in.spent, in.granted = 0, left
+	return n
+}
+
+func (in *Instance) findFuel(m api.Module) {
+	in.fuel, _ = m.ExportedGlobal(in.g.cfg.Code.FuelGlobal).(api.MutableGlobal)
+	in.granted = in.g.cfg.Code.Slice
+}
+
+// instantiateRefill offers the refill function to the module.
+func instantiateRefill(ctx context.Context, r wazero.Runtime, code *Code) error {
+	_, err := r.NewHostModuleBuilder(code.RefillModule).
+		NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(refill), nil, nil).Export(code.RefillName).
+		Instantiate(ctx)
+	return err
+}

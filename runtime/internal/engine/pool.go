@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/wasmstate/wasmstate/abi"
+)
+
+// pool is a bounded set of instances: one for mode single, one per shard for
+// mode sharded. Callers are served in the order in which they came.
+type pool struct {
+	g   *Guest
+	max int
+
+	mu      sync.Mutex // guards everything below
+	free    []*Instance
+	total   int // instances that exist, are being made or are idling
+	making  int // of them, being made
+	minFree int // fewest free since the last trim
+	queue   queue
+	breaker breaker
+	closed  bool
+	empty   chan struct{} // closed when the pool is closed and total is 0
+	counts  counts
+	memory  int64 // linear memory of all instances, as of their last operation
+}
+
+func newPool(g *Guest, size int) *pool {
+	p := &pool{g: g, max: size, empty: make(chan struct{}), free: make([]*Instance, 0, size)}
+	p.counts.ops = make([]OpStats, len(g.cfg.Ops))
+	for i, name := range g.cfg.Ops {
+		p.counts.ops[i].Op = name
+	}
+	return p
+}
+
+// acquire returns an instance for one operation.
+func (p *pool) acquire(ctx context.Context, op int) (*Instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, abi.ErrClosed
+	}
+	if !p.breaker.closed() {
+		if wait, ok := p.breaker.allow(time.Now()); !ok {
+			err := p.down(wait)
+			p.mu.Unlock()
+			return nil, err
+		}
+	}
+	if n := len(p.free); n > 0 { // then nobody waits
+		in := p.free[n-1]
+		p.free = p.free[:n-1]
+		p.minFree = min(p.minFree, n-1)
+		p.mu.Unlock()
+		in.begin(ctx, op, p.g.cfg.Timeout)
+		return in, nil
+	}
+	return p.wait(ctx, op)
+}
+
+// down is the error of an open breaker.
+func (p *pool) down(wait time.Duration) error {
+	last := "unknown"
+	var ge *GuestError
+	if errors.As(p.breaker.last, &ge) {
+		last = ge.Msg
+	} else if p.breaker.last != nil {
+		last = p.breaker.last.Error()
+	}
+	when := "is being tried at this moment"
+	if wait > 0 {
+		when = "is tried again in " + max(wait.Round(time.Millisecond), time.Millisecond).String()
+	}
+	return &GuestError{Kind: KindDown, Component: p.g.cfg.Component,
+		Msg: "failed " + itoa(uint64(p.breaker.failures)) + " times in a row and " + when + "; last: " + last}
+}
+
+// expand makes an instance in the background if somebody waits and there is
+// place. A caller does not make its own: its deadline may be too short, and
+// the next one's too. Called with the lock held.
+func (p *pool) expand() {
+	if p.closed || p.total >= p.max || p.queue.n <= p.making {
+		return
+	}
+	p.total++
+	p.making++
+	p.g.background.Add(1)
+	go p.make()
+}
+
+// make makes one instance and hands it over.
+func (p *pool) make() {
+	defer p.g.background.Done() // Close waits for it, and cancels what it does
+	in, err := p.g.make(p)
+	p.mu.Lock()
+	p.making--
+	if err == nil {
+		p.counts.created++
+		p.account(in)
+		gone := p.release(in)
+		p.mu.Unlock()
+		if gone {
+			p.bury(in)
+		}
+		return
+	}
+	p.counts.retired[CauseSetup]++
+	d := p.breaker.fail(time.Now(), true, err)
+	failures := p.breaker.failures
+	p.total--
+	if w := p.queue.pop(); w != nil {
+		w.ready <- ticket{err: err}
+	}
+	p.vacated()
+	p.mu.Unlock()
+	p.g.observer.Retired(CauseSetup, err)
+	p.g.observer.Down(d, failures, err)
+}
+
+// account notes the size of an instance. Called with the lock held.
+func (p *pool) account(in *Instance) {
+	if in.mem.size != in.counted {
+		p.memory += int64(in.mem.size) - int64(in.counted)
+		in.counted = in.mem.size
+	}
+}
+
+// wait queues until an instance is handed over. It is called with the lock
+// held and returns without.
+func (p *pool) wait(ctx context.Context, op int) (*Instance, error) {
+	w := p.g.waiters.Get().(*waiter)
+	p.queue.push(w)
+	p.expand()
+	p.mu.Unlock()
+
+	start := time.Now()
+	var limit <-chan time.Time
+	if d := p.g.cfg.MaxWait; d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		limit = t.C
+	}
+	var err error
+	select {
+	case t := <-w.ready:
+		p.g.waiters.Put(w)
+		if t.in != nil {
+			t.in.begin(ctx, op, p.g.cfg.Timeout)
+			t.in.waited = time.Since(start)
+		}
+		return t.in, t.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-limit:
+		err = abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+p.g.cfg.MaxWait.String())
+	}
+	p.mu.Lock()
+	var gone *Instance
+	if !p.queue.remove(w) {
+		if t := <-w.ready; t.in != nil && p.release(t.in) { // handed over meanwhile: pass it on
+			gone = t.in
+		}
+	}
+	p.breaker.skip() // if this was the probe, the next caller is
+	p.mu.Unlock()
+	p.g.waiters.Put(w)
+	if gone != nil {
+		p.bury(gone)
+	}
+	return nil, err
+}
+
+// vacated gives a place that became free away. Called with the lock held after
+// total went down.
+func (p *pool) vacated() {
+	if p.closed {
+		if p.total == 0 {
+			close(p.empty)
+		}
+		return
+	}
+	if p.breaker.closed() {
+		p.expand()
+		return
+	}
+	if p.total == 0 { // nobody is left who could serve the queue
+		err := p.down(time.Until(p.breaker.until))
+		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
+			w.ready <- ticket{err: err}
+		}
+	}
+}
+
+// done takes an instance back after an operation.
+func (p *pool) done(in *Instance) {
+	in.ended()
+	fuel := in.used()
+	p.mu.Lock()
+	if in.op >= 0 {
+		c := &p.counts.ops[in.op]
+		c.Calls++
+		c.Fuel += fuel
+		if in.err != nil {
+			c.Faults++
+		}
+		if in.waited > 0 {
+			c.Waits++
+			c.Waited += in.waited
+			in.waited = 0
+		}
+	}
+	p.account(in)
+	var backoff time.Duration
+	up := false
+	if in.err != nil {
+		if in.blameless() {
+			p.breaker.skip()
+		} else {
+			backoff = p.breaker.fail(time.Now(), false, in.err)
+		}
+	} else if p.breaker.failures > 0 {
+		up = p.breaker.succeed()
+	}
+	failures := p.breaker.failures
+	if in.retire == CauseNone && !p.closed && in.wantsIdle() {
+		p.counts.idles++
+		p.g.background.Add(1)
+		p.mu.Unlock()
+		go p.idle(in)
+		return
+	}
+	gone := p.release(in)
+	p.mu.Unlock()
+	if gone {
+		p.bury(in)
+	}
+	if backoff > 0 {
+		p.g.observer.Down(backoff, failures, in.err)
+	}
+	if up {
+		p.g.observer.Up()
+	}
+}
+
+// release hands in to the next caller or keeps it. It reports true if the
+// instance is to be buried by the caller, without the lock.
+func (p *pool) release(in *Instance) bool {
+	if p.closed && in.retire == CauseNone {
+		in.retire = CauseClose
+	}
+	if in.retire != CauseNone {
+		p.counts.retired[in.retire]++
+		p.memory -= int64(in.counted)
+		return true
+	}
+	if w := p.queue.pop(); w != nil {
+		w.ready <- ticket{in: in}
+		return false
+	}
+	p.free = append(p.free, in)
+	return false
+}
+
+// bury disposes of a retired instance and then gives its place away, so that
+// there are never more instances than allowed.
+func (p *pool) bury(in *Instance) {
+	if in.retire == CauseClose || in.retire == CauseTrim || in.retire == CauseMaxOps {
+		in.sayGoodbye()
+	}
+	cause, err := in.retire, in.err
+	in.dispose()
+	p.mu.Lock()
+	p.total--
+	p.vacated()
+	p.mu.Unlock()
+	p.g.observer.Retired(cause, err)
+}
+
+// idle runs the guest's idle export off the request path.
+func (p *pool) idle(in *Instance) {
+	defer p.g.background.Done() // Close waits for it
+	_ = in.idle()               // its failure retires the instance
+	in.used()
+	p.mu.Lock()
+	p.account(in)
+	gone := p.release(in)
+	p.mu.Unlock()
+	if gone {
+		p.bury(in)
+	}
+}
+
+// trim retires the instances that were free ever since the last trim, but
+// keeps one.
+func (p *pool) trim() {
+	p.mu.Lock()
+	n := min(p.minFree, len(p.free), p.total-1)
+	var gone []*Instance
+	if n > 0 {
+		gone = append(gone, p.free[:n]...) // the oldest: callers take from the end
+		p.free = append(p.free[:0], p.free[n:]...)
+		for _, in := range gone {
+			in.retire = CauseTrim
+			p.counts.retired[CauseTrim]++
+			p.memory -= int64(in.counted)
+		}
+	}
+	p.minFree = len(p.free)
+	p.mu.Unlock()
+	for _, in := range gone {
+		p.bury(in)
+	}
+}
+
+// close sends everybody away and waits until every instance is gone. Instances
+// in use go when their operation ends.
+func (p *pool) close() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		<-p.empty
+		return
+	}
+	p.closed = true
+	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
+		w.ready <- ticket{err: abi.ErrClosed}
+	}
+	gone := p.free
+	p.free = nil
+	for _, in := range gone {
+		in.retire = CauseClose
+		p.counts.retired[CauseClose]++
+		p.memory -= int64(in.counted)
+	}
+	if p.total == 0 {
+		close(p.empty)
+	}
+	p.mu.Unlock()
+	for _, in := range gone {
+		p.bury(in)
+	}
+	<-p.empty
+}
