@@ -138,21 +138,27 @@ type Result struct {
 	Problems   []Problem // things to fix
 	Notes      []Problem // things passed over: other files, other kinds, other scopes
 
+	// Busy are the files, modules included, that were passed over because a
+	// program is writing them. Load again soon if there are any: closing a file
+	// is no event.
+	Busy []string
+
 	broken map[string]bool // component names in documents with problems
 	held   []string        // files that are empty at the moment
 }
 
 // Keeps reports whether a component that an earlier Load found in file must be
-// kept although it is missing now: its file or folder cannot be read or has a
-// problem, or a document with a problem bears its name. A component that is
-// missing and not kept has been removed on purpose.
+// kept although it is missing now: its file or folder cannot be read, has a
+// problem or is being written, or a document with a problem bears its name. A
+// component that is missing and not kept has been removed on purpose.
+// For a module call it with an empty name and the module's path.
 func (r *Result) Keeps(name, file string) bool {
-	if r.broken[name] || slices.Contains(r.held, file) {
+	if name != "" && r.broken[name] || slices.Contains(r.held, file) || slices.Contains(r.Busy, file) {
 		return true
 	}
 	for i := range r.Problems {
 		p := &r.Problems[i]
-		if p.Component == name || p.Pos.File == file || p.Pos.Line == 0 && p.Pos.File == filepath.Dir(file) {
+		if name != "" && p.Component == name || p.Pos.File == file || p.Pos.Line == 0 && p.Pos.File == filepath.Dir(file) {
 			return true
 		}
 	}

@@ -181,9 +181,11 @@ func (d *document) identify(root *yaml.Node, top map[string]field) (note string,
 		d.problem(root, "apiVersion is missing: a component starts with apiVersion: %s", apiVersion)
 	case kind == "":
 		d.problem(root, "kind is missing: a component has kind: %s", kindComponent)
-	case strings.HasPrefix(api, apiGroup) && kind == kindComponent:
+	// Beginnings of the right words are what a half-written file has.
+	case kind == kindComponent && (strings.HasPrefix(api, apiGroup) || strings.HasPrefix(apiVersion, api)):
 		d.problem(top["apiVersion"].value, "unknown apiVersion %s, expected %s", quote(api), apiVersion)
-	case api == apiVersion && fold(otherKinds, kind) == "" && Nearest(kind, append([]string{kindComponent}, otherKinds...)) == kindComponent:
+	case api == apiVersion && fold(otherKinds, kind) == "" &&
+		(strings.HasPrefix(kindComponent, kind) || Nearest(kind, append([]string{kindComponent}, otherKinds...)) == kindComponent):
 		d.problem(top["kind"].value, "unknown kind %s, did you mean %q?", quote(kind), kindComponent)
 	case Nearest(api, []string{apiVersion}) != "" && kind == kindComponent:
 		d.problem(top["apiVersion"].value, "unknown apiVersion %s, did you mean %q?", quote(api), apiVersion)

@@ -21,11 +21,14 @@
 //
 // # Half-written files
 //
-// A file that is read while it is being written shows up in one of two ways.
-// If it does not parse, the problem is reported, Keeps holds the components of
-// the file, and the next file event loads it. If a prefix of it parses, a
-// component may be missing or incomplete; the strict checks catch most of those
-// cases, and writers that cannot live with the rest write a temporary file and
-// rename it, as editors and Kubernetes do. The watcher's quiet period makes
-// both rare.
+// A file that a program has open for writing and changed within the last two
+// seconds is not read at all: it is listed in [Result.Busy] (Linux, local file
+// systems). An empty file keeps its components too, because rewriting a file
+// begins with emptying it. Otherwise a half-written file either does not parse,
+// which is a problem that keeps its components, or is a valid beginning; the
+// strict checks catch most of those. Writers that cannot live with the rest
+// write a temporary file and rename it, as editors and Kubernetes do.
+//
+// The same goes for modules; a truncated module that is not caught here fails to
+// parse and leaves the old one in service.
 package manifest

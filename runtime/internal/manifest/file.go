@@ -7,26 +7,48 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
-// ReadFile returns the content of the regular file at path, or that a symbolic
-// link at path leads to. It never blocks on a pipe or device and never reads
-// more than limit bytes; a larger file is an error. Errors satisfy errors.Is
-// with fs.ErrNotExist where that is the cause and name the cause, not the path.
-func ReadFile(path string, limit int64) ([]byte, error) {
+// settleTime is how long after its last change a file that a program still has
+// open for writing counts as half-written. Later it counts as complete: some
+// programs never close their files.
+const settleTime = 2 * time.Second
+
+// errBusy says that the file is being written at the moment.
+var errBusy = errors.New("the file is being written")
+
+// open opens the regular file at path, or that a symbolic link at path leads
+// to. It never blocks on a pipe or device. errBusy means half-written.
+func open(path string) (*os.File, fs.FileInfo, error) {
 	// O_NONBLOCK because opening a pipe otherwise waits for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("the file cannot be read: %w", cause(err))
+		return nil, nil, fmt.Errorf("the file cannot be read: %w", cause(err))
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the file cannot be read: %w", cause(err))
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("the path is %s, not a file", modeName(info.Mode()))
+	case time.Since(info.ModTime()) < settleTime && openForWriting(f):
+		err = errBusy
+	default:
+		return f, info, nil
+	}
+	f.Close()
+	return nil, nil, err
+}
+
+// readFile returns the content of the file at path, as open finds it, and at
+// most limit bytes; a larger file is an error. Errors do not name the path.
+func readFile(path string, limit int64) ([]byte, error) {
+	f, info, err := open(path)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("the file cannot be read: %w", cause(err))
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("the path is %s, not a file", modeName(info.Mode()))
-	}
 	if info.Size() > limit {
 		return nil, tooLarge(limit)
 	}

@@ -135,12 +135,9 @@ func (l *loader) file(path string) {
 		l.module(path)
 		return
 	}
-	data, err := ReadFile(path, l.opts.MaxFileSize)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !dangling(path):
-		return // removed since the folder was listed
-	case err != nil:
-		l.problem(path, "%v", err)
+	data, err := readFile(path, l.opts.MaxFileSize)
+	if err != nil {
+		l.unreadable(path, err)
 		return
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
@@ -247,14 +244,23 @@ func overlap(a, b *Component) bool {
 }
 
 func (l *loader) module(path string) {
-	info, err := os.Stat(path)
+	f, info, err := open(path)
+	if err != nil {
+		l.unreadable(path, err)
+		return
+	}
+	f.Close()
+	l.res.Modules = append(l.res.Modules, Module{Path: path, Size: info.Size(), ModTime: info.ModTime()})
+}
+
+func (l *loader) unreadable(path string, err error) {
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !dangling(path):
-	case err != nil:
-		l.problem(path, "the module cannot be read: %v", cause(err))
-	case !info.Mode().IsRegular():
-		l.problem(path, "the module is %s, not a file", modeName(info.Mode()))
+	case errors.Is(err, errBusy):
+		l.res.Busy = append(l.res.Busy, path)
+	case errors.Is(err, fs.ErrNotExist) && dangling(path):
+		l.problem(path, "the symbolic link leads to a file that does not exist")
+	case errors.Is(err, fs.ErrNotExist): // removed since the folder was listed
 	default:
-		l.res.Modules = append(l.res.Modules, Module{Path: path, Size: info.Size(), ModTime: info.ModTime()})
+		l.problem(path, "%v", err)
 	}
 }

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package manifest
+
+import "os"
+
+// openForWriting cannot tell on this system.
+func openForWriting(*os.File) bool { return false }
