@@ -2,13 +2,14 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+	"github.com/wasmstate/wasmstate/runtime/internal/wasmstore"
 )
 
 // Meter says how a guest is kept from running for ever.
@@ -41,28 +42,55 @@ type ModuleLimits struct {
 // Modules is what all wasm stores of a process share: compiled code and the
 // memory budget. Safe for concurrent use. Close it after the last store.
 type Modules struct {
-	cfg ModulesConfig
+	cfg    ModulesConfig
+	cache  *engine.Cache
+	budget *engine.Budget
 }
 
 // NewModules opens the compile cache.
-func NewModules(cfg ModulesConfig) (*Modules, error) { return &Modules{cfg: cfg}, nil }
+func NewModules(cfg ModulesConfig) (*Modules, error) {
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = 512 << 20
+	}
+	if cfg.MemoryBudget == 0 {
+		cfg.MemoryBudget = 4 << 30
+	}
+	if cfg.CompileTimeout == 0 {
+		cfg.CompileTimeout = time.Minute
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	cache, err := engine.OpenCache(engine.CacheConfig{Dir: cfg.CacheDir, MaxBytes: cfg.CacheBytes, Timeout: cfg.CompileTimeout})
+	if err != nil {
+		return nil, err
+	}
+	return &Modules{cfg: cfg, cache: cache, budget: engine.NewBudget(cfg.MemoryBudget)}, nil
+}
 
-// Close releases compiled code. Every store must be closed before.
-func (m *Modules) Close() error { return nil }
+// MemoryUsed is the linear memory of all guests together, in bytes.
+func (m *Modules) MemoryUsed() int64 { return m.budget.Used() }
+
+// Close releases compiled code. Every store must be closed before; otherwise
+// the error says how many modules are still in use.
+func (m *Modules) Close() error { return m.cache.Close() }
 
 // ModuleConfig is how one component uses a module. Zero fields have defaults.
 type ModuleConfig struct {
 	Component string // for errors, logs, metrics
 
-	Memory    int64         // cap of one instance in bytes; 0 = the manifest's wish, else 64 MiB
-	Timeout   time.Duration // for one operation, on top of the caller's context; 0 = 5 s
-	Instances int           // at most; 0 = the manifest's wish, else 8. Ignored in mode single
-	Meter     Meter         // empty = fuel
-	MaxOps    int64         // operations after which an instance is replaced; 0 = never
-	IdleTrim  time.Duration // idle instances beyond the first go after this time; 0 = 1 min
-	Debug     bool          // meter none, line numbers kept in traps
+	Memory       int64         // cap of one instance in bytes; 0 = the manifest's wish, else 64 MiB
+	MemoryRetire int64         // replace an instance that is larger after an operation; 0 = never
+	Timeout      time.Duration // for one operation, on top of the caller's context; 0 = 5 s
+	MaxWait      time.Duration // for a free instance; 0 = as long as the caller's context
+	Concurrency  string        // single, pool or sharded; empty = the manifest's
+	Instances    int           // at most; 0 = the manifest's wish, else 8. Always 1 in mode single
+	Meter        Meter         // empty = fuel
+	MaxOps       int64         // operations after which an instance is replaced; 0 = never
+	IdleTrim     time.Duration // idle instances beyond the first go after this time; 0 = 1 min, < 0 = never
+	Debug        bool          // meter none, line numbers in traps. For development only
 
-	Host   hostfuncs.Config // what the guest may call
+	Host   hostfuncs.Config // what the guest may call; Component, and Log if nil, are filled in
 	Logger *zap.Logger      // nil = none
 }
 
@@ -72,45 +100,57 @@ type ModuleConfig struct {
 //
 // The store's Features are authoritative: it has the methods of every optional
 // interface of abi, and those that the module does not offer return
-// abi.ErrUnsupported.
+// abi.ErrUnsupported. Close it even if Init failed or was never called.
 func (m *Modules) Open(ctx context.Context, wasm []byte, cfg ModuleConfig) (abi.Store, error) {
-	return nil, errors.New("not there yet")
+	log := cfg.Logger
+	if log == nil {
+		log = zap.NewNop()
+	}
+	cfg.Host.Component = cfg.Component
+	if cfg.Host.Log == nil {
+		cfg.Host.Log = logTo(log)
+	}
+	mod, err := m.read(cfg.Component, wasm)
+	if err != nil {
+		return nil, err
+	}
+	ec, err := mod.engineConfig(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	if ec.Host, err = hostfuncs.New(cfg.Host); err != nil {
+		return nil, refusal(cfg.Component, err.Error())
+	}
+	ec.Cache, ec.Budget, ec.Observer = m.cache, m.budget, &moduleObserver{log: log}
+	g, err := engine.Load(ctx, ec)
+	if err != nil {
+		return nil, err
+	}
+	return &moduleStore{
+		Store: wasmstore.New(guest{g}, wasmstore.Config{Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps}),
+		guest: g,
+	}, nil
 }
 
-// ModuleInfo is what can be told of a module without running it.
-type ModuleInfo struct {
-	Name, Version, Description string
-	Type                       string // the store type it registers: "state." + Name
-	Digest                     string // "sha256:…" of the file
-	Size                       int    // of the file in bytes
-	Features                   abi.Features
-	Concurrency                string // single, pool or sharded
-	MaxInstances               int    // the module's wish; 0 = none
-	State                      string // where state lives: none, instance or host
-	Schema                     []byte // JSON Schema of its metadata; nil = none
-	Capabilities               []ModuleCapability
-	Memory                     int64 // its wish in bytes; 0 = none
-	MaxTransactionOps          int   // 0 = no bound
-	License, Source            string
-	Exports, Imports           []string // "name (i32) -> i64", "module.name (i32) -> ()"
-	MemoryPages, MemoryMax     uint32   // declared minimum and maximum in 64 KiB pages; max 0 = none declared
-	Score                      string   // the measure of work that the limits are checked against, for people
+// moduleStore is a store whose guest can be looked at.
+type moduleStore struct {
+	*wasmstore.Store
+	guest *engine.Guest
 }
 
-// ModuleCapability is one wish of a module.
-type ModuleCapability struct {
-	Name, Reason string
-	Optional     bool
+// GuestStats is a snapshot of the counters of a wasm store.
+type GuestStats = engine.Stats
+
+// GuestStatsOf returns the counters of a store that Open made; false for any
+// other store.
+func GuestStatsOf(s abi.Store) (GuestStats, bool) {
+	m, ok := s.(*moduleStore)
+	if !ok {
+		return GuestStats{}, false
+	}
+	return m.guest.Stats(), true
 }
 
-// InspectModule reads a module without running or compiling it. An error is a
-// *GuestError of kind load.
-func (m *Modules) InspectModule(wasm []byte) (*ModuleInfo, error) {
-	return nil, errors.New("not there yet")
-}
-
-// PackModule validates manifest (JSON), embeds it in wasm, strips debug
-// sections and returns the new module.
-func (m *Modules) PackModule(wasm, manifest []byte) ([]byte, error) {
-	return nil, errors.New("not there yet")
+func refusal(component, msg string) error {
+	return &GuestError{Kind: GuestLoad, Component: component, Msg: msg}
 }

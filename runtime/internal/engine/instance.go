@@ -180,16 +180,16 @@ func (in *Instance) callGuest(f api.Function) error {
 	return err
 }
 
-// callClosing is a call for wazero's own meter, which wants a context that ends.
+// callClosing is a call for wazero's own meter, which wants a context that
+// ends. It gets a copy: wazero's goroutine may look at it after the call.
 func (in *Instance) callClosing(f api.Function) error {
-	caller := in.ctx.Context
-	ctx, cancel := context.WithTimeout(caller, in.ctx.timeout)
+	ctx, cancel := context.WithTimeout(in.ctx.Context, in.ctx.timeout)
 	defer cancel()
-	in.ctx.Context = ctx
 	in.beginHost()
-	err := f.CallWithStack(in.ctx, in.stack[:])
+	own := *in.ctx
+	own.Context = ctx
+	err := f.CallWithStack(&own, in.stack[:])
 	in.endHost()
-	in.ctx.Context = caller
 	return err
 }
 

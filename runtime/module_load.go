@@ -1,0 +1,115 @@
+package runtime
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+	"github.com/wasmstate/wasmstate/runtime/internal/wasmstore"
+)
+
+const (
+	defaultMemory    = 64 << 20
+	defaultInstances = 8
+	defaultTimeout   = 5 * time.Second
+	defaultTrim      = time.Minute
+	setupTimeout     = 5 * time.Second
+	idleTimeout      = time.Second
+	idleOps          = 64      // operations between runs of ws_idle
+	idleBytes        = 1 << 20 // bytes moved between runs of ws_idle
+	maxInstances     = 1024
+	pageBytes        = 64 << 10
+)
+
+// engineConfig says how the engine runs the module for one component.
+func (mod *module) engineConfig(cfg *ModuleConfig) (engine.Config, error) {
+	var wrong []string
+	ec := engine.Config{
+		Component:    cfg.Component,
+		Ops:          wasmstore.Exports(),
+		Required:     wasmstore.Required(mod.features),
+		Open:         wasmstore.OpOpen,
+		Idle:         wasmstore.OpIdle,
+		Close:        wasmstore.OpClose,
+		Stateful:     mod.manifest.State == "instance",
+		MaxOps:       cfg.MaxOps,
+		Timeout:      orDefault(cfg.Timeout, defaultTimeout),
+		MaxWait:      cfg.MaxWait,
+		SetupTimeout: setupTimeout,
+		IdleTimeout:  idleTimeout,
+		IdleTrim:     max(orDefault(cfg.IdleTrim, defaultTrim), 0),
+		IdleOps:      idleOps,
+		IdleBytes:    idleBytes,
+	}
+	mode := orDefault(cfg.Concurrency, orDefault(mod.manifest.Mode, "single"))
+	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))
+	if ec.Instances < 1 || ec.Instances > maxInstances {
+		wrong = append(wrong, fmt.Sprintf("instances is %d and must be between 1 and %d", ec.Instances, maxInstances))
+	}
+	switch mode {
+	case "single":
+		ec.Mode, ec.Instances = engine.ModeSingle, 1
+	case "pool":
+		ec.Mode = engine.ModePool
+		if ec.Stateful && ec.Instances > 1 {
+			wrong = append(wrong, `it keeps its state in the instance, so that it can run in concurrency mode single or sharded but not in a pool`)
+		}
+	case "sharded":
+		ec.Mode = engine.ModeSharded
+	default:
+		wrong = append(wrong, fmt.Sprintf("concurrency mode %q is none of single, pool and sharded", mode))
+	}
+	shards := 1
+	if ec.Mode == engine.ModeSharded {
+		shards = ec.Instances
+	}
+	wrong = append(wrong, wasmstore.Check(mod.features, shards)...)
+
+	memory := orDefault(cfg.Memory, orDefault(mod.manifest.MemoryBytes, defaultMemory))
+	if memory < pageBytes || memory > 4<<30 {
+		wrong = append(wrong, fmt.Sprintf("memory is %d bytes and must be between 64 KiB and 4 GiB", memory))
+	}
+	ec.Memory = min(uint64(memory)/pageBytes*pageBytes, 4<<30-pageBytes)
+	ec.MemoryRetire = uint64(max(cfg.MemoryRetire, 0))
+
+	meter := orDefault(cfg.Meter, MeterFuel)
+	if cfg.Debug {
+		meter = MeterNone
+	}
+	code, err := mod.code(meter, cfg.Debug)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	ec.Code = code
+	if len(wrong) > 0 {
+		return ec, refusal(cfg.Component, strings.Join(wrong, "; "))
+	}
+	return ec, nil
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// parseFeatures returns the set that names make up and the unknown ones.
+func parseFeatures(names []string) (abi.Features, []string) {
+	var set abi.Features
+	var unknown []string
+	for _, n := range names {
+		f, ok := abi.ParseFeature(n)
+		if !ok {
+			unknown = append(unknown, n)
+		}
+		set |= f
+	}
+	return set, unknown
+}
+
+var _ = runtime.GOOS

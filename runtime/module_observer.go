@@ -1,0 +1,59 @@
+package runtime
+
+import (
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+)
+
+// moduleObserver logs the rare events of a guest. A guest can be made to fail
+// by its callers as often as they like, so that faults are logged at most once
+// a second, with the number of those that were not.
+type moduleObserver struct {
+	log    *zap.Logger
+	next   atomic.Int64 // Unix nanoseconds from which the next fault is logged
+	silent atomic.Int64 // faults since the last that was logged
+}
+
+// Retired implements engine.Observer.
+func (o *moduleObserver) Retired(cause engine.Cause, err error) {
+	if err == nil {
+		o.log.Debug("instance replaced", zap.Stringer("cause", cause))
+		return
+	}
+	now := time.Now().UnixNano()
+	next := o.next.Load()
+	if now < next || !o.next.CompareAndSwap(next, now+int64(time.Second)) {
+		o.silent.Add(1)
+		return
+	}
+	o.log.Warn("instance retired after a fault", zap.Stringer("cause", cause), zap.Error(err), zap.Int64("notLogged", o.silent.Swap(0)))
+}
+
+// Down implements engine.Observer.
+func (o *moduleObserver) Down(d time.Duration, failures int, err error) {
+	o.log.Error("guest fails repeatedly and is not tried for a while", zap.Duration("retryIn", d), zap.Int("failures", failures), zap.Error(err))
+}
+
+// Up implements engine.Observer.
+func (o *moduleObserver) Up() { o.log.Info("guest works again") }
+
+// logTo returns a sink for a guest's own log lines.
+func logTo(log *zap.Logger) func(level hostfuncs.Level, line string) {
+	return func(level hostfuncs.Level, line string) {
+		switch level {
+		case hostfuncs.LevelDebug:
+			log.Debug(line)
+		case hostfuncs.LevelInfo:
+			log.Info(line)
+		case hostfuncs.LevelWarn:
+			log.Warn(line)
+		default:
+			log.Error(line)
+		}
+	}
+}
