@@ -141,7 +141,12 @@ func CheckSchema(schema []byte, items []Item) []Problem {
 // patternProperties. Values arrive as text and are read as the type that the
 // schema wants; an empty value counts as absent. Values from secrets and the
 // environment are checked after Resolve only and never shown.
-func (s *Schema) Check(items []Item) []Problem {
+func (s *Schema) Check(items []Item) (problems []Problem) {
+	defer func() {
+		if recover() != nil { // whatever the library makes of hostile input
+			problems = []Problem{{Msg: "the metadata cannot be checked against the module's schema"}}
+		}
+	}()
 	c := schemaCheck{schema: s, instance: map[string]any{}, items: map[string]*Item{}}
 	names := slices.Sorted(maps.Keys(s.compiled.Properties))
 	for i := range items {
@@ -193,11 +198,6 @@ func (c *schemaCheck) problem(at Pos, format string, args ...any) {
 }
 
 func (c *schemaCheck) validate() {
-	defer func() {
-		if recover() != nil {
-			c.problem(Pos{}, "the metadata cannot be checked against the module's schema")
-		}
-	}()
 	err := c.schema.compiled.Validate(c.instance)
 	var v *jsonschema.ValidationError
 	if err == nil {
@@ -274,6 +274,12 @@ func keyword(e *jsonschema.ValidationError) string {
 // message is the library's text for e without what caused it, bounded.
 func message(e *jsonschema.ValidationError) string {
 	const most = 200
+	switch e.ErrorKind.(type) {
+	case *kind.AnyOf:
+		return "the value fits none of the alternatives in the module's schema"
+	case *kind.OneOf:
+		return "the value does not fit exactly one of the alternatives in the module's schema"
+	}
 	leaf := jsonschema.ValidationError{SchemaURL: e.SchemaURL, InstanceLocation: e.InstanceLocation, ErrorKind: e.ErrorKind}
 	msg := leaf.BasicOutput().Error.String()
 	if len(msg) > most {
@@ -283,30 +289,50 @@ func message(e *jsonschema.ValidationError) string {
 }
 
 // coerce reads the item's text as the type that the property's schema wants.
+// Where several types are possible, the first that fits the schema wins, text
+// before others.
 func coerce(it *Item, property *jsonschema.Schema) (value any, msg string) {
 	types := map[string]bool{}
 	wantedTypes(property, types, 0)
-	if it.JSON != nil && (len(types) == 0 || types["object"] || types["array"]) {
+	structured := types["object"] || types["array"]
+	if it.JSON != nil && (len(types) == 0 || structured) {
 		return decodeJSON(it.Text)
 	}
 	text := strings.TrimSpace(it.Text)
+	var candidates []any
 	if len(types) == 0 || types["string"] {
-		return it.Text, ""
+		candidates = append(candidates, it.Text)
 	}
 	if types["integer"] || types["number"] {
 		if json.Valid([]byte(text)) && strings.Trim(text, "+-.0123456789eE") == "" && modestNumber(text) {
-			return json.Number(text), ""
+			candidates = append(candidates, json.Number(text))
 		}
 	}
 	if types["boolean"] {
 		if b, ok := abi.ParseBool(text); ok {
-			return b, ""
+			candidates = append(candidates, b)
 		}
 	}
-	if types["object"] || types["array"] {
-		return decodeJSON(it.Text)
+	if structured {
+		v, msg := decodeJSON(it.Text)
+		if msg != "" && len(candidates) == 0 {
+			return nil, msg
+		}
+		if msg == "" {
+			candidates = append(candidates, v)
+		}
 	}
-	return it.Text, "" // the schema's own message says what it wanted
+	if len(candidates) == 0 {
+		return it.Text, "" // the schema's own message says what it wanted
+	}
+	if len(candidates) > 1 {
+		for _, c := range candidates {
+			if property.Validate(c) == nil {
+				return c, ""
+			}
+		}
+	}
+	return candidates[0], ""
 }
 
 func decodeJSON(text string) (any, string) {
