@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,7 +46,7 @@ type Rule struct {
 	Lacks abi.Features // checked only if none of these is declared
 
 	run  func(ctx context.Context, e *env) error
-	slow bool // waits for the clock: run in parallel with the others
+	slow bool // waits for the clock: run after the others, all at once
 }
 
 // Rules returns the table in the order in which it is checked.
@@ -75,21 +74,23 @@ func Run(t *testing.T, open func(t *testing.T) abi.Store, opts Options) {
 			t.Errorf("close: %v", err)
 		}
 	})
-	for _, r := range Rules() {
-		if !s.wanted(r) {
-			continue
-		}
+	serial, slow := s.rules()
+	run := func(r Rule, check func() error) {
 		t.Run(r.ID, func(t *testing.T) {
 			if reason := s.skip(r); reason != "" {
 				t.Skip(reason)
 			}
-			if r.slow {
-				t.Parallel()
-			}
-			if err := s.check(t.Context(), r); err != nil {
+			if err := check(); err != nil {
 				t.Errorf("%s: %v", r.Doc, err)
 			}
 		})
+	}
+	for _, r := range serial {
+		run(r, func() error { return s.check(t.Context(), r) })
+	}
+	await := s.together(t.Context(), slow)
+	for i, r := range slow {
+		run(r, func() error { return await(i) })
 	}
 }
 
@@ -105,7 +106,7 @@ type Result struct {
 	Doc      string        `json:"doc"`
 	Err      string        `json:"error,omitempty"`
 	Skipped  string        `json:"skipped,omitempty"` // the reason
-	Duration time.Duration `json:"duration"`          // nanoseconds
+	Duration time.Duration `json:"duration"`          // nanoseconds; of rules that wait together, what was left to wait
 }
 
 // Failed returns the results of the rules that the store breaks.
@@ -128,33 +129,24 @@ func Check(ctx context.Context, open func(ctx context.Context) (abi.Store, error
 		return Report{}, err
 	}
 	report := Report{Features: s.features.Names()}
-	var rules []Rule
-	for _, r := range Rules() {
-		if s.wanted(r) {
-			rules = append(rules, r)
-			report.Results = append(report.Results, Result{ID: r.ID, Doc: r.Doc, Skipped: s.skip(r)})
-		}
-	}
-	one := func(i int) {
-		begin := time.Now()
-		if err := s.check(ctx, rules[i]); err != nil {
-			report.Results[i].Err = err.Error()
-		}
-		report.Results[i].Duration = time.Since(begin)
-	}
-	var slow sync.WaitGroup
-	for _, wantSlow := range []bool{false, true} {
-		for i, r := range rules {
-			switch {
-			case r.slow != wantSlow || report.Results[i].Skipped != "":
-			case r.slow:
-				slow.Go(func() { one(i) })
-			default:
-				one(i)
+	serial, slow := s.rules()
+	add := func(r Rule, check func() error) {
+		res := Result{ID: r.ID, Doc: r.Doc, Skipped: s.skip(r)}
+		if begin := time.Now(); res.Skipped == "" {
+			if err := check(); err != nil {
+				res.Err = err.Error()
 			}
+			res.Duration = time.Since(begin)
 		}
+		report.Results = append(report.Results, res)
 	}
-	slow.Wait()
+	for _, r := range serial {
+		add(r, func() error { return s.check(ctx, r) })
+	}
+	await := s.together(ctx, slow)
+	for i, r := range slow {
+		add(r, func() error { return await(i) })
+	}
 	if err := s.store.Close(); err != nil {
 		return report, fmt.Errorf("close: %w", err)
 	}
@@ -191,7 +183,32 @@ func start(ctx context.Context, open func(context.Context) (abi.Store, error), o
 	return s, nil
 }
 
-func (s *suite) wanted(r Rule) bool { return s.only == nil || s.only[r.ID] }
+// rules returns the rules that are wanted, those that wait for the clock apart.
+func (s *suite) rules() (serial, slow []Rule) {
+	for _, r := range Rules() {
+		switch {
+		case s.only != nil && !s.only[r.ID]:
+		case r.slow:
+			slow = append(slow, r)
+		default:
+			serial = append(serial, r)
+		}
+	}
+	return serial, slow
+}
+
+// together starts all rules at once, so that their waiting overlaps. await
+// returns the outcome of one and has to be called for each that is not skipped.
+func (s *suite) together(ctx context.Context, rules []Rule) (await func(i int) error) {
+	outcome := make([]chan error, len(rules))
+	for i, r := range rules {
+		if s.skip(r) == "" {
+			outcome[i] = make(chan error, 1)
+			go func() { outcome[i] <- s.check(ctx, r) }() // bounded by the timeout, awaited by await
+		}
+	}
+	return func(i int) error { return <-outcome[i] }
+}
 
 // skip returns why a rule is not checked, or "".
 func (s *suite) skip(r Rule) string {
