@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -93,6 +94,7 @@ func etagNoLostUpdate(ctx context.Context, e *env) error {
 				if err != nil {
 					return err
 				}
+				runtime.Gosched() // let others in between, also on a fast store
 				_, err = e.cas(ctx, "k", strconv.Itoa(n+1), resp.ETag)
 				if err == nil {
 					break
