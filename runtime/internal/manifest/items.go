@@ -200,7 +200,9 @@ func forgetNodes(items []Item) {
 }
 
 func (d *document) itemProblem(it *Item, format string, args ...any) {
-	d.problems = append(d.problems, Problem{Pos: it.Pos, Component: d.component, Msg: fmt.Sprintf(format, args...)})
+	if !d.spent {
+		d.problems = append(d.problems, Problem{Pos: it.Pos, Component: d.component, Msg: fmt.Sprintf(format, args...)})
+	}
 }
 
 func (d *document) itemBool(it *Item) bool {

@@ -173,7 +173,7 @@ func (l *loader) salvage(data []byte) {
 }
 
 func (l *loader) document(path string, ch chunk) {
-	d := &document{file: path, line: ch.line}
+	d := &document{file: path, line: ch.line, budget: expandBase + expandFactor*len(ch.text)}
 	root := d.parse(ch.text)
 	var c *Component
 	var note string

@@ -11,11 +11,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Bounds on what a document may expand to: the cost of visiting every node,
-// aliases followed each time, is nodeCost plus its text.
+// Bounds on what a document may expand to. Visiting a node, aliases followed
+// each time, costs nodeCost plus its text; a document may spend expandBase plus
+// expandFactor times its size, so that a file costs at most time proportional
+// to its size, whatever is in it.
 const (
-	expandBudget = 32 << 20
-	nodeCost     = 16
+	expandBase   = 8 << 10
+	expandFactor = 16
+	nodeCost     = 8
 	maxDepth     = 64
 )
 
@@ -25,29 +28,36 @@ type document struct {
 	line      int    // lines of the file before the document
 	component string // once known
 	problems  []Problem
-	spent     int // of expandBudget
+	budget    int // what may still be spent on visiting nodes
+	spent     bool
 }
 
 func (d *document) pos(n *yaml.Node) Pos {
 	return Pos{File: d.file, Line: d.line + n.Line, Column: n.Column}
 }
 
+// problem records a problem at n. Once the budget is spent, nothing that is
+// found missing means anything.
 func (d *document) problem(n *yaml.Node, format string, args ...any) {
+	if d.spent {
+		return
+	}
 	d.problems = append(d.problems, Problem{Pos: d.pos(n), Component: d.component, Msg: fmt.Sprintf(format, args...)})
 }
 
 // visit follows an alias and charges the budget. It returns nil, with one
 // problem per document, when the document expands to too much.
 func (d *document) visit(n *yaml.Node) *yaml.Node {
-	if d.spent > expandBudget {
+	if d.budget < 0 {
 		return nil
 	}
 	target := n
 	if n.Kind == yaml.AliasNode {
 		target = n.Alias
 	}
-	if d.spent += nodeCost + len(target.Value); d.spent > expandBudget {
+	if d.budget -= nodeCost + len(target.Value); d.budget < 0 {
 		d.problem(n, "the document is too large with its aliases expanded")
+		d.spent = true
 		return nil
 	}
 	return target
