@@ -1,0 +1,378 @@
+package runtime_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime"
+)
+
+// hostileTimeout is the time limit of an operation on a hostile guest.
+const hostileTimeout = 50 * time.Millisecond
+
+// outcome is what must become of a hostile module.
+type outcome struct {
+	at       string // the first step that fails: load, init, an operation, or "" for none
+	kind     runtime.GuestKind
+	code     abi.Code // for errors that are no fault; with kind 0
+	text     string   // part of the message
+	features abi.Features
+}
+
+const (
+	all     = abi.FeatureETag | abi.FeatureTTL | abi.FeatureContentType
+	bulk    = abi.FeatureBulk
+	keys    = abi.FeatureKeys
+	txn     = abi.FeatureTransactional
+	exports = abi.FeatureExport
+)
+
+// hostile lists every module of guests/hostile.
+var hostile = map[string]outcome{
+	"loop":                    {at: "get", kind: runtime.GuestDeadline},
+	"loop-work":               {at: "get", kind: runtime.GuestDeadline},
+	"loop-nested":             {at: "get", kind: runtime.GuestDeadline},
+	"loop-long-body":          {at: "get", kind: runtime.GuestDeadline},
+	"recursion-tree":          {at: "get", kind: runtime.GuestDeadline},
+	"recursion-indirect-tree": {at: "get", kind: runtime.GuestDeadline},
+	"recursion-tail":          {at: "get", kind: runtime.GuestDeadline},
+	"recursion-deep":          {at: "get", text: "get"},
+	"recursion-large-frames":  {at: "get", text: "get"},
+	"recursion-mutual":        {at: "get", text: "get"},
+	"fill-all":                {at: "get", kind: runtime.GuestDeadline},
+	"fill-straight":           {at: "get?", kind: runtime.GuestDeadline},
+	"copy-all":                {at: "get", kind: runtime.GuestDeadline},
+	"table-fill":              {at: "get", kind: runtime.GuestDeadline},
+	"memory-bomb":             {at: "get", kind: runtime.GuestMemory, text: "allowed 16 MiB"},
+	"memory-bomb-once":        {at: "get", kind: runtime.GuestMemory, text: "allowed 16 MiB"},
+	"memory-beg":              {at: "get", kind: runtime.GuestDeadline},
+	"memory-leak":             {at: "get", kind: runtime.GuestMemory},
+	"memory-minimum":          {at: "load", kind: runtime.GuestLoad, text: "memory"},
+	"memory-missing":          {at: "load", kind: runtime.GuestLoad, text: "memory"},
+	"memory-imported":         {at: "load", kind: runtime.GuestLoad, text: "memory"},
+	"table-bomb":              {at: "get", kind: runtime.GuestTrap},
+	"table-beg":               {at: "get", kind: runtime.GuestDeadline},
+	"table-minimum":           {at: "load", kind: runtime.GuestLoad, text: "table"},
+	"value-pointer":           {at: "get", kind: runtime.GuestABI, text: "value"},
+	"value-length":            {at: "get", kind: runtime.GuestABI, text: "value"},
+	"value-wrap":              {at: "get", kind: runtime.GuestABI, text: "value"},
+	"value-edge":              {at: "get", kind: runtime.GuestABI, text: "value"},
+	"etag-pointer":            {at: "get", kind: runtime.GuestABI, text: "etag"},
+	"type-pointer":            {at: "get", kind: runtime.GuestABI, text: "content type"},
+	"message-pointer":         {at: "get", kind: runtime.GuestABI, text: "message"},
+	"message-length":          {at: "get", kind: runtime.GuestABI, text: "message"},
+	"message-controls":        {at: "get", code: abi.CodeInternal, text: "owned"},
+	"expiry-negative":         {at: "get", kind: runtime.GuestABI, text: "expiry"},
+	"set-etag-pointer":        {at: "set", kind: runtime.GuestABI, text: "etag"},
+	"status-unknown":          {at: "get", kind: runtime.GuestABI, text: "999"},
+	"status-huge":             {at: "get", kind: runtime.GuestABI, text: "4294967295"},
+	"response-short":          {at: "get", kind: runtime.GuestABI, text: "record"},
+	"response-long":           {at: "get", kind: runtime.GuestABI, text: "buffer"},
+	"response-size":           {at: "get", kind: runtime.GuestABI, text: "record"},
+	"response-zero":           {at: "get", kind: runtime.GuestABI, text: "record"},
+	"items-pointer":           {at: "bulk get", kind: runtime.GuestABI, text: "items", features: bulk},
+	"items-more":              {at: "bulk get", kind: runtime.GuestABI, text: "1000 items", features: bulk},
+	"items-fewer":             {at: "bulk get", kind: runtime.GuestABI, text: "1 items", features: bulk},
+	"items-step-zero":         {at: "bulk get", kind: runtime.GuestABI, text: "items", features: bulk},
+	"items-step-huge":         {at: "bulk get", kind: runtime.GuestABI, text: "items", features: bulk},
+	"items-garbage":           {at: "bulk get", kind: runtime.GuestABI, text: "item 0", features: bulk},
+	"keys-pointer":            {at: "keys", kind: runtime.GuestABI, text: "items", features: keys},
+	"keys-count":              {at: "keys", kind: runtime.GuestABI, text: "items", features: keys},
+	"keys-same":               {at: "keys", kind: runtime.GuestABI, text: "order", features: keys},
+	"cursor-pointer":          {at: "keys", kind: runtime.GuestABI, text: "cursor", features: keys},
+	"export-copy-bomb":        {at: "export", code: abi.CodeTooLarge, features: exports},
+	"transact-index":          {at: "transact", kind: runtime.GuestABI, text: "operation", features: txn},
+	"open-outside":            {at: "init", kind: runtime.GuestABI, text: "ws_open"},
+	"open-small":              {at: "init", kind: runtime.GuestABI, text: "ws_open"},
+	"open-huge":               {at: "init", kind: runtime.GuestABI, text: "ws_open"},
+	"open-refuses":            {at: "init", code: abi.CodeTooLarge},
+	"open-once":               {at: "large set", code: abi.CodeTooLarge},
+	"open-shrinks":            {at: "large set", kind: runtime.GuestABI, text: "ws_open"},
+	"open-zero":               {at: "large set", code: abi.CodeTooLarge},
+	"trap-open":               {at: "init", kind: runtime.GuestTrap, text: "unreachable"},
+	"trap-get":                {at: "get", kind: runtime.GuestTrap, text: "unreachable"},
+	"trap-set":                {at: "set", kind: runtime.GuestTrap},
+	"trap-delete":             {at: "delete", kind: runtime.GuestTrap},
+	"trap-init":               {at: "init", kind: runtime.GuestTrap},
+	"trap-ping":               {at: "ping", kind: runtime.GuestTrap},
+	"trap-idle":               {},
+	"trap-close":              {},
+	"trap-keys":               {at: "keys", kind: runtime.GuestTrap, features: keys},
+	"trap-transact":           {at: "transact", kind: runtime.GuestTrap, features: txn},
+	"trap-bulk-get":           {at: "bulk get", kind: runtime.GuestTrap, features: bulk},
+	"trap-bulk-write":         {at: "bulk write", kind: runtime.GuestTrap, features: bulk},
+	"trap-export":             {at: "export", kind: runtime.GuestTrap, features: exports},
+	"trap-import":             {at: "import", kind: runtime.GuestTrap, features: exports},
+	"trap-start":              {at: "init", kind: runtime.GuestTrap},
+	"trap-initialize":         {at: "init", kind: runtime.GuestTrap},
+	"trap-every-second":       {at: "get", kind: runtime.GuestTrap},
+	"trap-divide":             {at: "get", kind: runtime.GuestTrap, text: "divide by zero"},
+	"trap-load":               {at: "get", kind: runtime.GuestTrap, text: "out of bounds"},
+	"trap-store":              {at: "get", kind: runtime.GuestTrap, text: "out of bounds"},
+	"trap-indirect-null":      {at: "get", kind: runtime.GuestTrap},
+	"trap-indirect-type":      {at: "get", kind: runtime.GuestTrap},
+	"trap-names":              {at: "get", kind: runtime.GuestTrap, text: "?[31m"},
+	"loop-start":              {at: "init", kind: runtime.GuestDeadline},
+	"loop-initialize":         {at: "init", kind: runtime.GuestDeadline},
+	"loop-open":               {at: "init", kind: runtime.GuestDeadline},
+	"loop-init":               {at: "init", kind: runtime.GuestDeadline},
+	"loop-ping":               {at: "ping", kind: runtime.GuestDeadline},
+	"loop-idle":               {},
+	"loop-close":              {},
+	"export-type":             {at: "load", kind: runtime.GuestLoad, text: "ws_get is (i32, i32) -> (i32)"},
+	"export-missing":          {at: "load", kind: runtime.GuestLoad, text: "ws_delete, ws_set"},
+	"export-global":           {at: "load", kind: runtime.GuestLoad, text: "ws_get"},
+	"export-initialize-type":  {at: "load", kind: runtime.GuestLoad, text: "_initialize"},
+	"import-unknown":          {at: "load", kind: runtime.GuestLoad},
+	"import-global":           {at: "load", kind: runtime.GuestLoad},
+	"import-self":             {at: "load", kind: runtime.GuestLoad},
+	"name-of-host":            {},
+	"data-outside":            {at: "init", kind: runtime.GuestTrap},
+	"elem-outside":            {at: "init", kind: runtime.GuestTrap},
+	"index-global":            {at: "load", kind: runtime.GuestLoad, text: "global"},
+	"index-function":          {at: "load", kind: runtime.GuestLoad, text: "function"},
+	"scribble":                {},
+	"scribble-response":       {at: "get", kind: runtime.GuestABI},
+}
+
+// withManifest appends a manifest to a module.
+func withManifest(wasm []byte, features abi.Features, mode string) []byte {
+	list := ""
+	for i, n := range features.Names() {
+		if i > 0 {
+			list += ","
+		}
+		list += fmt.Sprintf("%q", n)
+	}
+	doc := fmt.Sprintf(`{"name":"hostile","version":"1.0.0","abi":{"min":1,"max":1},"features":[%s],"concurrency":{"mode":%q,"max":4},"state":"none"}`, list, mode)
+	body := append([]byte{byte(len(abi.ManifestSection))}, abi.ManifestSection...)
+	body = append(body, doc...)
+	out := append(bytes.Clone(wasm), 0)
+	for n := uint(len(body)); ; n >>= 7 {
+		if n < 0x80 {
+			out = append(out, byte(n))
+			break
+		}
+		out = append(out, byte(n)|0x80)
+	}
+	return append(out, body...)
+}
+
+// readGuest reads a module of guests/hostile.
+func readGuest(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "guests", "hostile", name+".wasm"))
+	require.NoError(t, err)
+	return bytes.ReplaceAll(b, []byte("CTRLSEQ"), []byte("\x1b[31m\r\n"))
+}
+
+func newModules(t testing.TB) *runtime.Modules {
+	t.Helper()
+	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m
+}
+
+// bystander keeps a well-behaved store busy until stop, which returns how long
+// its operations took.
+func bystander(t *testing.T, m *runtime.Modules) (stop func() []time.Duration) {
+	t.Helper()
+	s, err := m.Open(t.Context(), withManifest(readGuest(t, "good"), abi.FeatureETag, "pool"), runtime.ModuleConfig{Component: "good"})
+	require.NoError(t, err)
+	require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "good"}))
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	var took []time.Duration
+	var failed error
+	wg.Go(func() {
+		var resp abi.GetResponse
+		var set abi.SetResponse
+		for i := 0; failed == nil; i++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			key, value := fmt.Appendf(nil, "key-%d", i%100), fmt.Appendf(nil, "value-%d", i)
+			from := time.Now()
+			failed = s.Set(context.Background(), &abi.SetRequest{Key: key, Value: value}, &set)
+			if failed == nil {
+				failed = s.Get(context.Background(), &abi.GetRequest{Key: key}, &resp)
+			}
+			took = append(took, time.Since(from))
+			// Another instance of the pool may hold another value: each has its own.
+			if failed == nil && !bytes.HasPrefix(resp.Value, []byte("value-")) {
+				failed = fmt.Errorf("got %q", resp.Value)
+			}
+			goruntime.Gosched()
+		}
+	})
+	return func() []time.Duration {
+		close(done)
+		wg.Wait()
+		require.NoError(t, failed, "the well-behaved store failed")
+		require.NoError(t, s.Close())
+		return took
+	}
+}
+
+func TestHostileModules(t *testing.T) {
+	found, err := filepath.Glob("../guests/hostile/*.wasm")
+	require.NoError(t, err)
+	m := newModules(t)
+	stop := bystander(t, m)
+	level := m.MemoryUsed()
+	var over []time.Duration
+	for _, path := range found {
+		name := strings.TrimSuffix(filepath.Base(path), ".wasm")
+		if name == "good" {
+			continue
+		}
+		want, ok := hostile[name]
+		if !ok {
+			t.Errorf("%s is not in the table", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			wasm := withManifest(readGuest(t, name), all|want.features, "pool")
+			step, err, took := attack(t, m, wasm, want.at)
+			check(t, want, step, err)
+			if abi.CodeOf(err) == abi.CodeTimeout && step != "init" {
+				over = append(over, took-hostileTimeout)
+			}
+			goruntime.GC()
+		})
+	}
+	took := stop()
+	goruntime.GC()
+	require.LessOrEqual(t, m.MemoryUsed(), level, "memory is back at its level")
+	report(t, "released after the deadline", over)
+	report(t, "set and get of the bystander", took)
+}
+
+func check(t *testing.T, want outcome, step string, err error) {
+	t.Helper()
+	t.Logf("%s: %v", step, err)
+	if optional := strings.TrimSuffix(want.at, "?"); optional != want.at {
+		if step == "" {
+			return
+		}
+		want.at = optional
+	}
+	require.Equal(t, want.at, step, "%v", err)
+	if want.at == "" {
+		return
+	}
+	var ge *runtime.GuestError
+	if want.kind != 0 {
+		require.True(t, errors.As(err, &ge), "%v", err)
+		require.Equal(t, want.kind, ge.Kind, "%v", err)
+	}
+	if want.code != 0 {
+		require.False(t, errors.As(err, &ge), "%v", err)
+		require.Equal(t, want.code, abi.CodeOf(err), "%v", err)
+	}
+	require.Contains(t, err.Error(), want.text)
+	require.Less(t, len(err.Error()), 4<<10)
+	for _, r := range err.Error() {
+		require.False(t, r < ' ' || r == 0x7f || r == 0x202e, "%q has control characters", err.Error())
+	}
+}
+
+// attack opens the module and tries every operation until one fails. It
+// returns the step, the error and how long the step took.
+func attack(t *testing.T, m *runtime.Modules, wasm []byte, at string) (step string, err error, took time.Duration) {
+	t.Helper()
+	ctx := t.Context()
+	s, err := m.Open(ctx, wasm, runtime.ModuleConfig{
+		Component: "hostile", Memory: 16 << 20, Timeout: hostileTimeout, Instances: 2, Meter: runtime.MeterWazero,
+	})
+	if err != nil {
+		return "load", err, 0
+	}
+	defer func() { require.NoError(t, s.Close()) }()
+	initCtx, cancel := context.WithTimeout(ctx, hostileTimeout)
+	defer cancel()
+	from := time.Now()
+	if err := s.Init(initCtx, abi.Metadata{Name: "hostile", Properties: map[string]string{"a": "b"}}); err != nil {
+		return "init", err, time.Since(from)
+	}
+	key, value := []byte("key"), []byte("value")
+	ops := []abi.Op{{SetRequest: abi.SetRequest{Key: key, Value: value}}, {SetRequest: abi.SetRequest{Key: key, Value: value}}}
+	st := s.(interface {
+		abi.Transactor
+		abi.BulkGetter
+		abi.BulkWriter
+		abi.Lister
+		abi.Pinger
+		abi.Exporter
+		abi.Importer
+	})
+	has := s.Features().Has
+	steps := []struct {
+		name string
+		need abi.Features
+		run  func() error
+	}{
+		{"ping", 0, func() error { return st.Ping(ctx) }},
+		{"get", 0, func() error {
+			for range 200 {
+				if err := s.Get(ctx, &abi.GetRequest{Key: key}, &abi.GetResponse{}); err != nil && !errors.Is(err, abi.ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"set", 0, func() error { return s.Set(ctx, &abi.SetRequest{Key: key, Value: value}, &abi.SetResponse{}) }},
+		{"delete", 0, func() error { return s.Delete(ctx, &abi.DeleteRequest{Key: key}) }},
+		{"bulk get", bulk, func() error {
+			return st.BulkGet(ctx, []abi.GetRequest{{Key: key}, {Key: key}}, make([]abi.GetResult, 2))
+		}},
+		{"bulk write", bulk, func() error { return st.BulkWrite(ctx, ops, make([]abi.WriteResult, 2)) }},
+		{"transact", txn, func() error { return st.Transact(ctx, ops) }},
+		{"keys", keys, func() error { return st.Keys(ctx, &abi.KeysRequest{Limit: 10}, &abi.KeysResponse{}) }},
+		{"import", exports, func() error { return st.Import(ctx, []abi.Item{{Key: key}}) }},
+		{"export", exports, func() error { return st.Export(ctx, &abi.ExportRequest{MaxBytes: 1 << 20}, &abi.ExportResponse{}) }},
+		{"large set", 0, func() error {
+			return s.Set(ctx, &abi.SetRequest{Key: key, Value: make([]byte, 300<<10)}, &abi.SetResponse{})
+		}},
+	}
+	for _, op := range steps {
+		if !has(op.need) || op.name == "large set" && at != op.name {
+			continue
+		}
+		from := time.Now()
+		err := op.run()
+		took := time.Since(from)
+		require.Less(t, took, hostileTimeout*200, "released long after the deadline")
+		if err != nil {
+			return op.name, err, took
+		}
+	}
+	return "", nil, 0
+}
+
+// report prints the distribution of durations: for people, nothing depends on
+// it.
+func report(t *testing.T, what string, d []time.Duration) {
+	t.Helper()
+	if len(d) == 0 {
+		return
+	}
+	slices.Sort(d)
+	t.Logf("%s: n=%d p50=%v p90=%v p99=%v max=%v", what, len(d), d[len(d)/2], d[len(d)*9/10], d[len(d)*99/100], d[len(d)-1])
+}
