@@ -185,6 +185,7 @@ func (in *Instance) callGuest(f api.Function) error {
 func (in *Instance) callClosing(f api.Function) error {
 	ctx, cancel := context.WithTimeout(in.ctx.Context, in.ctx.timeout)
 	defer cancel()
+	in.ctx.look()
 	in.beginHost()
 	own := *in.ctx
 	own.Context = ctx

@@ -157,7 +157,10 @@ func (p *pool) wait(ctx context.Context, op int) (*Instance, error) {
 		}
 		return t.in, t.err
 	case <-ctx.Done():
-		err = ctx.Err()
+		if err = ctx.Err(); op == opSetup {
+			err = &GuestError{Kind: KindDeadline, Component: p.g.cfg.Component, Err: err,
+				Msg: "not ready in time: it is still being instantiated and opened"}
+		}
 	case <-limit:
 		err = abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+p.g.cfg.MaxWait.String())
 	}
@@ -213,9 +216,9 @@ func (p *pool) done(in *Instance) {
 		if in.waited > 0 {
 			c.Waits++
 			c.Waited += in.waited
-			in.waited = 0
 		}
 	}
+	in.waited = 0
 	p.account(in)
 	var backoff time.Duration
 	up := false
