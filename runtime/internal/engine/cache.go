@@ -162,13 +162,18 @@ func (c *Cache) compileEntry(ctx context.Context, e *cacheEntry, code *Code, clo
 		e.code = c.open(e)
 	}
 	p, err := compileIn(ctx, e.code, code, closeOnDone)
-	if err != nil && fresh && c.cfg.Dir != "" && ctx.Err() == nil {
-		// Perhaps the file is damaged or the disk is full: neither is a reason
+	if fresh && c.cfg.Dir != "" {
+		// Perhaps the file is damaged, or the disk is full: neither is a reason
 		// not to run the module. A bad module fails again, and fast.
-		_ = e.code.Close(ctx)
-		_ = os.RemoveAll(c.dir(e))
-		e.code = wazero.NewCompilationCache()
-		p, err = compileIn(ctx, e.code, code, closeOnDone)
+		for _, open := range []func(*cacheEntry) wazero.CompilationCache{c.open, openInMemory} {
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			_ = e.code.Close(ctx)
+			_ = os.RemoveAll(c.dir(e))
+			e.code = open(e)
+			p, err = compileIn(ctx, e.code, code, closeOnDone)
+		}
 	}
 	if err != nil {
 		if fresh {
@@ -197,8 +202,10 @@ func (c *Cache) open(e *cacheEntry) wazero.CompilationCache {
 			return code
 		}
 	}
-	return wazero.NewCompilationCache()
+	return openInMemory(e)
 }
+
+func openInMemory(*cacheEntry) wazero.CompilationCache { return wazero.NewCompilationCache() }
 
 func compileIn(ctx context.Context, code wazero.CompilationCache, in *Code, closeOnDone bool) (*program, error) {
 	cfg := wazero.NewRuntimeConfig().
