@@ -122,7 +122,7 @@ func TestCheckSchema(t *testing.T) {
 	open := `{"additionalProperties": {"type": "integer"}}`
 	assert.Empty(t, manifest.CheckSchema([]byte(open), []manifest.Item{item("x", "")}))
 	closed := `{"additionalProperties": false, "properties": {"name": {}}}`
-	assert.Contains(t, texts(manifest.CheckSchema([]byte(closed), []manifest.Item{item("nmae", "1")})), `did you mean "name"?`)
+	assert.Contains(t, texts(manifest.CheckSchema([]byte(closed), []manifest.Item{item("names", "1")})), `did you mean "name"?`)
 }
 
 func TestCompileSchemaRefuses(t *testing.T) {

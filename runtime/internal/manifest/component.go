@@ -118,6 +118,26 @@ func (c *Component) Category() string {
 	return strings.ToLower(category)
 }
 
+// ModulePath is the path of a state.wasm component's module: Runtime.URL, a
+// plain path or file://PATH, relative to the folder of the component file.
+// local is false for a module from the network.
+func (c *Component) ModulePath() (path string, local bool) {
+	path = c.Runtime.URL
+	if scheme, rest, ok := strings.Cut(path, "://"); ok {
+		if !strings.EqualFold(scheme, "file") {
+			return "", false
+		}
+		path = rest
+	}
+	if path == "" {
+		return "", false
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(c.Pos.File), path)
+	}
+	return filepath.Clean(path), true
+}
+
 // Problem returns a problem with this component, at its position.
 func (c *Component) Problem(format string, args ...any) Problem {
 	return Problem{Pos: c.Pos, Component: c.Name, Msg: fmt.Sprintf(format, args...)}

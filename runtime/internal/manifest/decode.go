@@ -126,6 +126,9 @@ func (d *document) decode(root *yaml.Node) (c *Component, note string) {
 		case "spec":
 			items = d.spec(f.value, c)
 		case "auth":
+			if n := d.visit(f.value); n == nil || isNull(n) {
+				return
+			}
 			d.walk(f.value, "auth", authFields, nil, func(_ string, f field) {
 				c.SecretStore, _ = d.text(f.value, "auth.secretStore")
 			})

@@ -47,3 +47,20 @@ func TestDigest(t *testing.T) {
 	one := load1(t, doc("a", "state.x", "  metadata:", "  - {name: sandbox, value: {timeout: 1s}}")).Digest
 	assert.Equal(t, one, load1(t, doc("a", "state.x", "", "", "  metadata:", `  - {name: sandbox, value: '{"timeout": "1s"}'}`)).Digest)
 }
+
+func TestModulePath(t *testing.T) {
+	for url, want := range map[string]string{
+		"ledger.wasm":             "conf/ledger.wasm",
+		"file://ledger.wasm":      "conf/ledger.wasm",
+		"FILE://../m/ledger.wasm": "m/ledger.wasm",
+		"file:///m/ledger.wasm":   "/m/ledger.wasm",
+		"/m/ledger.wasm":          "/m/ledger.wasm",
+		"https://x/ledger.wasm":   "",
+		"":                        "",
+	} {
+		c := manifest.Component{Pos: manifest.Pos{File: "conf/a.yaml"}, Runtime: manifest.Runtime{URL: url}}
+		got, local := c.ModulePath()
+		assert.Equal(t, want, got, url)
+		assert.Equal(t, want != "", local, url)
+	}
+}

@@ -203,7 +203,7 @@ func (d *document) appendJSON(dst []byte, at *yaml.Node, depth int) ([]byte, boo
 	if !d.plainTag(at, n) {
 		return dst, false
 	}
-	ok := true
+	var ok bool
 	switch n.Kind {
 	case yaml.MappingNode:
 		before := len(d.problems)

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-
-	"go.uber.org/zap"
 )
 
 // Limits on a secrets file.
@@ -30,7 +28,7 @@ type fileStore struct {
 	path      string
 	separator string
 	multi     bool
-	log       *zap.Logger
+	warn      func(string)
 
 	mu      sync.RWMutex
 	secrets map[string]map[string]string // replaced, never changed; guarded by mu
@@ -52,7 +50,7 @@ func newFileStore(cfg Config) (*fileStore, error) {
 		path:      locate(cfg.Dir, path),
 		separator: cfg.Meta.String(":", "nestedSeparator"),
 		multi:     multi,
-		log:       cfg.Log.With(zap.String("component", cfg.Meta.Name)),
+		warn:      cfg.Warn,
 	}
 	if _, err := s.Reload(); err != nil {
 		return nil, err
@@ -103,8 +101,7 @@ func (s *fileStore) Reload() (bool, error) {
 		s.warned = false
 	} else if !s.warned {
 		s.warned = true
-		s.log.Warn("the secrets file can be read by other users; chmod 600 it",
-			zap.String("file", s.path), zap.String("mode", fmt.Sprintf("%#o", mode.Perm())))
+		s.warn(fmt.Sprintf("the secrets file %s can be read by other users (mode %#o); chmod 600 it", s.path, mode.Perm()))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"github.com/wasmstate/wasmstate/abi"
 )
 
@@ -41,15 +39,17 @@ type Config struct {
 	Type string       // as in the component file, any case
 	Meta abi.Metadata // resolved
 	Dir  string       // folder of the component file
-	Log  *zap.Logger  // nil = none
+	// Warn gets one line about something to put right, such as a file that others
+	// can read; nil = nobody wants to know.
+	Warn func(text string)
 	// Lookup reads an environment variable, as os.LookupEnv does; nil finds nothing.
 	Lookup func(name string) (string, bool)
 }
 
 // New makes the secret store of a component and reads it for the first time.
 func New(cfg Config) (Store, error) {
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
+	if cfg.Warn == nil {
+		cfg.Warn = func(string) {}
 	}
 	if cfg.Lookup == nil {
 		cfg.Lookup = func(string) (string, bool) { return "", false }
