@@ -102,7 +102,7 @@ func Load(ctx context.Context, cfg Config) (*Guest, error) {
 		}
 		return nil, err
 	}
-	g.waiters.New = func() any { return &waiter{ready: make(chan ticket, 1)} }
+	g.waiters.New = func() any { return &waiter{wake: make(chan struct{}, 1)} }
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	shards, size := 1, cfg.Instances
 	switch cfg.Mode {

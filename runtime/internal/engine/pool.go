@@ -10,7 +10,7 @@ import (
 )
 
 // pool is a bounded set of instances: one for mode single, one per shard for
-// mode sharded. Callers are served in the order in which they came.
+// mode sharded. Callers wait in a queue; see waiter for how fair it is.
 type pool struct {
 	g   *Guest
 	max int
@@ -54,15 +54,24 @@ func (p *pool) acquire(ctx context.Context, op int) (*Instance, error) {
 			return nil, err
 		}
 	}
-	if n := len(p.free); n > 0 { // then nobody waits
-		in := p.free[n-1]
-		p.free = p.free[:n-1]
-		p.minFree = min(p.minFree, n-1)
+	if in := p.take(); in != nil {
 		p.mu.Unlock()
 		in.begin(ctx, op, p.g.cfg.Timeout)
 		return in, nil
 	}
 	return p.wait(ctx, op)
+}
+
+// take takes a free instance, or nil. Called with the lock held.
+func (p *pool) take() *Instance {
+	n := len(p.free)
+	if n == 0 {
+		return nil
+	}
+	in := p.free[n-1]
+	p.free = p.free[:n-1]
+	p.minFree = min(p.minFree, n-1)
+	return in
 }
 
 // down is the error of an open breaker.
@@ -116,7 +125,7 @@ func (p *pool) make() {
 	failures := p.breaker.failures
 	p.total--
 	if w := p.queue.pop(); w != nil {
-		w.ready <- ticket{err: err}
+		w.settle(nil, err)
 	}
 	p.vacated()
 	p.mu.Unlock()
@@ -147,37 +156,75 @@ func (p *pool) wait(ctx context.Context, op int) (*Instance, error) {
 		defer t.Stop()
 		limit = t.C
 	}
-	var err error
-	select {
-	case t := <-w.ready:
-		p.g.waiters.Put(w)
-		if t.in != nil {
-			t.in.begin(ctx, op, p.g.cfg.Timeout)
-			t.in.waited = time.Since(start)
+	for {
+		select {
+		case <-w.wake:
+			in, err, again := p.look(w)
+			if again {
+				continue
+			}
+			if in != nil {
+				in.begin(ctx, op, p.g.cfg.Timeout)
+				in.waited = time.Since(start)
+			}
+			return in, err
+		case <-ctx.Done():
+			p.leave(w)
+			if op == opSetup {
+				return nil, &GuestError{Kind: KindDeadline, Component: p.g.cfg.Component, Err: ctx.Err(),
+					Msg: "not ready in time: it is still being instantiated and opened"}
+			}
+			return nil, ctx.Err()
+		case <-limit:
+			p.leave(w)
+			return nil, abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+p.g.cfg.MaxWait.String())
 		}
-		return t.in, t.err
-	case <-ctx.Done():
-		if err = ctx.Err(); op == opSetup {
-			err = &GuestError{Kind: KindDeadline, Component: p.g.cfg.Component, Err: err,
-				Msg: "not ready in time: it is still being instantiated and opened"}
-		}
-	case <-limit:
-		err = abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+p.g.cfg.MaxWait.String())
 	}
+}
+
+// look is what a waiter does when it is woken: it takes its outcome, or a free
+// instance, or waits again.
+func (p *pool) look(w *waiter) (in *Instance, err error, again bool) {
 	p.mu.Lock()
-	var gone *Instance
-	if !p.queue.remove(w) {
-		if t := <-w.ready; t.in != nil && p.release(t.in) { // handed over meanwhile: pass it on
-			gone = t.in
+	defer p.mu.Unlock()
+	if !w.done {
+		if in = p.take(); in == nil {
+			w.urgent = true
+			return nil, nil, true
 		}
+		p.queue.remove(w)
+		p.wakeFirst()
+	} else {
+		in, err = w.in, w.err
 	}
-	p.breaker.skip() // if this was the probe, the next caller is
-	p.mu.Unlock()
+	w.reset()
 	p.g.waiters.Put(w)
-	if gone != nil {
-		p.bury(gone)
+	return in, err, false
+}
+
+// leave takes a waiter out that will not wait any longer.
+func (p *pool) leave(w *waiter) {
+	p.mu.Lock()
+	p.queue.remove(w)
+	in := w.in
+	w.reset()
+	p.g.waiters.Put(w)
+	gone := in != nil && p.release(in) // handed over meanwhile: pass it on
+	p.breaker.skip()                   // if this was the probe, the next caller is
+	p.wakeFirst()
+	p.mu.Unlock()
+	if gone {
+		p.bury(in)
 	}
-	return nil, err
+}
+
+// wakeFirst tells the first in the queue that there is a free instance, if it
+// does not know yet. Called with the lock held.
+func (p *pool) wakeFirst() {
+	if w := p.queue.head; w != nil && len(p.free) > 0 && !w.woken {
+		w.woken = true
+		w.signal()
+	}
 }
 
 // vacated gives a place that became free away. Called with the lock held after
@@ -196,7 +243,7 @@ func (p *pool) vacated() {
 	if p.total == 0 { // nobody is left who could serve the queue
 		err := p.down(time.Until(p.breaker.until))
 		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
-			w.ready <- ticket{err: err}
+			w.settle(nil, err)
 		}
 	}
 }
@@ -263,11 +310,13 @@ func (p *pool) release(in *Instance) bool {
 		p.memory -= int64(in.counted)
 		return true
 	}
-	if w := p.queue.pop(); w != nil {
-		w.ready <- ticket{in: in}
+	if w := p.queue.head; w != nil && w.urgent {
+		p.queue.pop()
+		w.settle(in, nil)
 		return false
 	}
 	p.free = append(p.free, in)
+	p.wakeFirst()
 	return false
 }
 
@@ -333,7 +382,7 @@ func (p *pool) close() {
 	}
 	p.closed = true
 	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
-		w.ready <- ticket{err: abi.ErrClosed}
+		w.settle(nil, abi.ErrClosed)
 	}
 	gone := p.free
 	p.free = nil

@@ -1,16 +1,44 @@
 package engine
 
-// ticket is what a caller in the queue gets: an instance or an error.
-type ticket struct {
-	in  *Instance
-	err error
-}
-
-// waiter is a caller in the queue of a pool.
+// waiter is a caller in the queue of a pool. Its fields are guarded by the lock
+// of the pool, but for wake.
+//
+// An instance that becomes free is not reserved for the first in the queue at
+// once: it would lie idle until that goroutine runs, and with more callers than
+// processors every call would wait for a switch. The first is woken and takes
+// what is free; if somebody was faster it is next for certain.
 type waiter struct {
-	ready      chan ticket // buffered, so that handing over never blocks
+	wake       chan struct{} // buffered: a signal to look again
+	woken      bool          // since it became the first
+	urgent     bool          // was overtaken: gets the next instance handed
+	done       bool          // in or err is the outcome, and it is out of the queue
+	in         *Instance
+	err        error
 	prev, next *waiter
 	queued     bool
+}
+
+// signal wakes the waiter. A signal that is already there is enough.
+func (w *waiter) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// settle ends the waiting. It must be out of the queue.
+func (w *waiter) settle(in *Instance, err error) {
+	w.in, w.err, w.done = in, err, true
+	w.signal()
+}
+
+// reset makes the waiter fit for the next caller.
+func (w *waiter) reset() {
+	select {
+	case <-w.wake:
+	default:
+	}
+	w.woken, w.urgent, w.done, w.in, w.err = false, false, false, nil, nil
 }
 
 // queue is a first-in first-out list that waiters can leave. Guarded by the
