@@ -5,11 +5,13 @@ package all
 import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/memstore"
+	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 )
 
 // States returns the registrations of every built-in store.
 func States() []abi.Registration {
 	return []abi.Registration{
 		{Name: memstore.Name, New: memstore.New},
+		{Name: sqlitestore.Name, Aliases: []string{sqlitestore.Alias}, New: sqlitestore.New},
 	}
 }

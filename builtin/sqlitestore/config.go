@@ -1,0 +1,166 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wasmstate/wasmstate/abi"
+)
+
+// config is the component's metadata, checked.
+type config struct {
+	dsn      string // a file: URI
+	path     string // of the file; "" for a database in memory
+	readOnly bool
+	memory   bool
+
+	timeout, busyTimeout, cleanupInterval time.Duration
+	disableWAL                            bool
+	synchronous                           string
+	table, metadataTable                  string
+}
+
+// Describe lists the properties; the names and defaults are Dapr's but for
+// synchronous, which Dapr does not have, and the default of cleanupInterval.
+func (s *store) Describe() []abi.Property {
+	return []abi.Property{
+		{Name: "connectionString", Aliases: []string{"url"}, Type: abi.TypeString, Required: true, Doc: "Path of the database file, a file: URI, or :memory: for a database that is lost at the end."},
+		{Name: "timeout", Aliases: []string{"timeoutInSeconds"}, Type: abi.TypeDuration, Default: "20s", Doc: "Longest time for one operation; at least 1s."},
+		{Name: "busyTimeout", Type: abi.TypeDuration, Default: "2s", Doc: "How long to wait while another process writes to the file."},
+		{Name: "disableWAL", Type: abi.TypeBool, Default: "false", Doc: "Use a rollback journal instead of the write-ahead log; needed on network file systems."},
+		{Name: "synchronous", Type: abi.TypeString, Default: "full", Values: []string{"full", "normal", "off"}, Doc: "When a write is acknowledged: full survives power loss, normal a killed process only, off neither."},
+		{Name: "tableName", Type: abi.TypeString, Default: "state", Doc: "Table of the state: letters, digits and underscores."},
+		{Name: "metadataTableName", Type: abi.TypeString, Default: "metadata", Doc: "Table of the layout's version: letters, digits and underscores."},
+		{Name: "cleanupInterval", Aliases: []string{"cleanupIntervalInSeconds"}, Type: abi.TypeDuration, Default: "1h", Doc: "How often expired rows are removed from the file; 0 or less = never. They are not found in any case."},
+	}
+}
+
+// invalid is an error about a property.
+func invalid(format string, args ...any) error {
+	return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf(format, args...))
+}
+
+func parseConfig(md abi.Metadata) (config, error) {
+	var c config
+	var errs [5]error
+	c.timeout, errs[0] = md.Duration(20*time.Second, "timeout", "timeoutInSeconds")
+	c.busyTimeout, errs[1] = md.Duration(2*time.Second, "busyTimeout")
+	c.cleanupInterval, errs[2] = md.Duration(time.Hour, "cleanupInterval", "cleanupIntervalInSeconds")
+	c.disableWAL, errs[3] = md.Bool(false, "disableWAL")
+	c.synchronous = strings.ToLower(md.String("full", "synchronous"))
+	c.table = md.String("state", "tableName")
+	c.metadataTable = md.String("metadata", "metadataTableName")
+	if c.timeout < time.Second && errs[0] == nil {
+		errs[0] = invalid("timeout: %v is less than 1s", c.timeout)
+	}
+	switch c.synchronous {
+	case "full", "normal", "off":
+	default:
+		errs[4] = invalid("synchronous: %q is not full, normal or off", c.synchronous)
+	}
+	for name, table := range map[string]string{"tableName": c.table, "metadataTableName": c.metadataTable} {
+		if !identifier(table) {
+			errs[4] = invalid("%s: %q is not a table name: use letters, digits and underscores, at most 64, not beginning with a digit or sqlite_", name, table)
+		}
+	}
+	if strings.EqualFold(c.table, c.metadataTable) {
+		errs[4] = invalid("tableName and metadataTableName are both %q", c.table)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return c, err
+	}
+	return c, c.connection(strings.TrimSpace(md.String("", "connectionString", "url")))
+}
+
+// identifier says whether a name may stand in a statement without quotes.
+func identifier(name string) bool {
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
+		if !letter && (r < '0' || r > '9' || i == 0) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 64 && !strings.HasPrefix(strings.ToLower(name), "sqlite_")
+}
+
+// connection makes the URI of a connection string.
+func (c *config) connection(text string) error {
+	if text == "" {
+		return invalid("connectionString is missing: give the path of a file, such as data.db")
+	}
+	if strings.ContainsRune(text, 0) {
+		return invalid("connectionString contains a zero byte")
+	}
+	uri, query, _ := strings.Cut(text, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return invalid("connectionString: the options after ? cannot be read: %v", err)
+	}
+	for _, p := range values["_pragma"] {
+		for option, property := range map[string]string{"busy_timeout": "busyTimeout", "journal_mode": "disableWAL", "synchronous": "synchronous", "foreign_keys": ""} {
+			if strings.HasPrefix(strings.ToLower(strings.TrimSpace(p)), option) {
+				if property == "" {
+					return invalid("connectionString: _pragma=%s cannot be set", option)
+				}
+				return invalid("connectionString: _pragma=%s cannot be set there; use the property %s", option, property)
+			}
+		}
+	}
+	c.path = uri
+	if len(uri) >= 5 && strings.EqualFold(uri[:5], "file:") {
+		c.path = strings.TrimPrefix(uri[5:], "//")
+		if p, err := url.PathUnescape(c.path); err == nil {
+			c.path = p
+		}
+	} else {
+		uri = "file:" + strings.NewReplacer("%", "%25", "#", "%23").Replace(uri)
+	}
+	if c.memory = c.path == ":memory:" || values.Get("mode") == "memory"; c.memory {
+		c.path = ""
+	}
+	c.readOnly = values.Get("mode") == "ro" || values.Get("immutable") == "1"
+	if len(values) > 0 {
+		uri += "?" + values.Encode()
+	}
+	c.dsn = uri
+	if c.memory {
+		return nil
+	}
+	return c.reachable()
+}
+
+// reachable opens the file the way SQLite will, because the system's reason for
+// a failure is clearer than SQLite's.
+func (c *config) reachable() error {
+	if c.path == "" {
+		return invalid("connectionString names no file")
+	}
+	dir := filepath.Dir(c.path)
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return invalid("connectionString: the folder %q does not exist; create it or correct the path", dir)
+	} else if err == nil && !info.IsDir() {
+		return invalid("connectionString: %q is not a folder", dir)
+	}
+	if info, err := os.Stat(c.path); err == nil && info.IsDir() {
+		return invalid("connectionString: %q is a folder; give the path of a file in it", c.path)
+	}
+	flags := os.O_RDWR | os.O_CREATE
+	if c.readOnly {
+		flags = os.O_RDONLY
+	}
+	f, err := os.OpenFile(c.path, flags, 0o600)
+	if err != nil {
+		code := abi.CodeUnavailable
+		if errors.Is(err, fs.ErrPermission) {
+			code = abi.CodePermission
+		}
+		return abi.WrapError(code, "connectionString", err)
+	}
+	return f.Close()
+}
