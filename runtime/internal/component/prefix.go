@@ -1,0 +1,109 @@
+package component
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/wasmstate/wasmstate/abi"
+)
+
+// MaxKey is the longest client key in bytes.
+const MaxKey = 32 << 10
+
+// separator stands between the prefix and the client's key (dapr.md 5.10), and
+// may not be in either.
+const separator = "||"
+
+// Prefix returns the text that is put before every key of a component, by the
+// strategy of its keyPrefix property: appid (also for ""), name, namespace,
+// none, or a text of its own.
+func Prefix(strategy, appID, namespace, name string) (string, error) {
+	var p string
+	switch strings.ToLower(strategy) {
+	case "", "appid":
+		p = appID
+	case "name":
+		p = name
+	case "namespace":
+		p = appID
+		if namespace != "" {
+			p = namespace + "." + appID
+		}
+	case "none":
+		return "", nil
+	default:
+		p = strategy
+	}
+	if strings.Contains(p, separator) {
+		return "", invalid("keyPrefix: %q must not contain %q", p, separator)
+	}
+	if !utf8.ValidString(p) {
+		return "", invalid("keyPrefix: %q is not valid UTF-8", p)
+	}
+	if p == "" {
+		// An empty app id: the keys are stored as they are.
+		return "", nil
+	}
+	return p + separator, nil
+}
+
+// IllegalKeyError says why a client's key is refused.
+type IllegalKeyError struct{ Key, Why string }
+
+// Error quotes the key.
+func (e *IllegalKeyError) Error() string {
+	return "input key/keyPrefix '" + clip(e.Key, 128) + "' " + e.Why
+}
+
+// Unwrap makes it an invalid argument.
+func (e *IllegalKeyError) Unwrap() error { return abi.ErrInvalidArgument }
+
+// checkKey refuses what no client may use as a key.
+func checkKey(key []byte) error {
+	if len(key) == 0 {
+		return &IllegalKeyError{Why: "must not be empty"}
+	}
+	return checkPrefix(key)
+}
+
+// checkPrefix is checkKey for the start of a key, which may be empty.
+func checkPrefix(key []byte) error {
+	switch {
+	case len(key) > MaxKey:
+		return &IllegalKeyError{string(key[:64]), "is longer than " + strconv.Itoa(MaxKey) + " bytes"}
+	case bytes.Contains(key, []byte(separator)):
+		return &IllegalKeyError{string(key), "can't contain '||'"}
+	case !utf8.Valid(key):
+		return &IllegalKeyError{strconv.QuoteToASCII(string(key)), "is not valid UTF-8"}
+	}
+	return nil
+}
+
+// ParseTTL reads the request metadata ttlInSeconds: a positive number of
+// seconds up to 2^31-1 is a time to live; "" and -1 mean none. Everything else
+// is an invalid argument, before a store is touched.
+func ParseTTL(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		return 0, invalid("ttlInSeconds: %q is not a whole number of seconds", clip(text, 40))
+	case n == -1:
+		return 0, nil
+	case n <= 0 || n > int64(abi.MaxTTL/time.Second):
+		return 0, invalid("ttlInSeconds: %d is out of range; use 1 to %d, or -1 for no expiry", n, int64(abi.MaxTTL/time.Second))
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+func checkTTL(ttl time.Duration) error {
+	if ttl == 0 || ttl >= time.Second && ttl <= abi.MaxTTL {
+		return nil
+	}
+	return invalid("time to live %v is out of range; use 1s to %v, or 0 for no expiry", ttl, abi.MaxTTL)
+}

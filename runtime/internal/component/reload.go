@@ -1,0 +1,171 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/abi"
+)
+
+// lastWord is how long an Init whose deadline has passed may take to say why.
+const lastWord = 50 * time.Millisecond
+
+// replace is the transaction of a change: create, resolve, init, ping, hand
+// over, swap; then the old store is drained and closed. Any error leaves what
+// serves untouched.
+func (s *Set) replace(sl *slot, spec *Spec) error {
+	old := sl.handle.current.Load()
+	from := time.Now()
+	store, reason, err := s.open(spec)
+	if err == nil {
+		err = s.publish(sl, spec, store, old)
+	}
+	obs := s.cfg.Observer
+	if err != nil {
+		if s.ctx.Err() == nil {
+			obs.InitFailed(sl.name, spec.Type, reason)
+			if old != nil {
+				obs.Reloaded(sl.name, "failed")
+			}
+		}
+		return err
+	}
+	obs.Initialized(sl.name, spec.Type)
+	if old != nil {
+		obs.Reloaded(sl.name, "ok")
+	}
+	s.log.Info("component ready", zap.String("component", sl.name), zap.String("type", spec.Type), zap.String("version", spec.Version),
+		zap.String("source", spec.Source), zap.Bool("reload", old != nil), zap.Duration("took", time.Since(from)))
+	return nil
+}
+
+// open creates, initialises and pings a store. reason is what the metrics call
+// the failure.
+func (s *Set) open(spec *Spec) (store abi.Store, reason string, err error) {
+	var md abi.Metadata
+	if spec.Resolve != nil {
+		if md, err = spec.Resolve(s.ctx); err != nil {
+			return nil, "init", err
+		}
+	}
+	md.Name = spec.Name
+	err = safely(s.ctx, func(ctx context.Context) (err error) {
+		store, err = spec.Create(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, "creation", err
+	}
+	if store == nil {
+		return nil, "creation", errors.New("the store type's New function returned nothing")
+	}
+	if err := s.init(spec, store, md); err != nil {
+		return nil, "init", err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, spec.initTimeout())
+	defer cancel()
+	if err := safely(ctx, func(ctx context.Context) error { return ping(ctx, store) }); err != nil {
+		s.discard(spec, store)
+		return nil, "init", fmt.Errorf("ping: %w", err)
+	}
+	return store, "", nil
+}
+
+// init runs Init with a deadline that is enforced from outside: an Init that
+// does not return is left behind, and its store is closed when it does.
+func (s *Set) init(spec *Spec, store abi.Store, md abi.Metadata) error {
+	ctx, cancel := context.WithTimeout(s.ctx, spec.initTimeout())
+	defer cancel()
+	done := make(chan error, 1)
+	s.workers.Go(func() {
+		done <- safely(ctx, func(ctx context.Context) error { return store.Init(ctx, md) })
+	})
+	finish := func(err error) error {
+		if err == nil && ctx.Err() != nil {
+			err = ctx.Err() // too late is failed, as in Dapr
+		}
+		if err != nil {
+			s.discard(spec, store)
+		}
+		return err
+	}
+	select {
+	case err := <-done:
+		if err == nil {
+			return nil
+		}
+		return finish(err)
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(lastWord)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		if err = finish(err); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return fmt.Errorf("init timeout after %v: %w", spec.initTimeout(), err)
+	case <-timer.C:
+	}
+	s.workers.Go(func() {
+		<-done
+		s.discard(spec, store)
+	})
+	return fmt.Errorf("init timeout after %v, and Init does not return: %w", spec.initTimeout(), context.DeadlineExceeded)
+}
+
+// discard closes a store that never served.
+func (s *Set) discard(spec *Spec, store abi.Store) {
+	if err := contain(store.Close); err != nil {
+		s.log.Debug("close after a failure", zap.String("component", spec.Name), zap.Error(err))
+	}
+}
+
+// publish makes an opened store the one that serves.
+func (s *Set) publish(sl *slot, spec *Spec, store abi.Store, old *generation) (err error) {
+	defer func() {
+		if err != nil {
+			s.discard(spec, store)
+		}
+	}()
+	prefix, err := Prefix(spec.KeyPrefix, s.cfg.AppID, s.cfg.Namespace, spec.Name)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	number := sl.generations + 1
+	s.mu.Unlock()
+	g := newGeneration(store, *spec, prefix, number)
+	moved, open, err := s.moveState(sl, old, g)
+	if err != nil {
+		return err
+	}
+	defer open()
+
+	rec := s.cfg.Observer.Recorder(sl.name, spec.Type)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return abi.ErrClosed
+	}
+	sl.generations = number
+	if moved.items >= 0 {
+		sl.handOver = moved
+	}
+	sl.handle.rec.Store(&rec)
+	sl.handle.current.Store(g)
+	if old != nil {
+		prev := old.spec
+		sl.previous = &prev
+		s.workers.Go(func() {
+			if err := s.drain(s.ctx, old); err != nil {
+				s.log.Warn("close of the replaced store failed", zap.String("component", sl.name), zap.Error(err))
+			}
+		})
+	}
+	return nil
+}

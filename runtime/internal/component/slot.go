@@ -1,0 +1,112 @@
+package component
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// slot is the place of one name in a set: what is wanted, what serves, and the
+// worker that brings the two together.
+type slot struct {
+	name   string
+	handle Store
+	wake   chan struct{} // capacity 1: look again
+
+	// Guarded by Set.mu.
+	desired     *Spec    // what its file says; nil once removed
+	target      *Spec    // what to bring up instead, after a rollback
+	pinned      string   // digest of desired when it was rolled back
+	previous    *Spec    // the good one before the one that serves
+	leaving     bool     // to be removed
+	removeAfter []string // components that must be ready before it leaves
+	version     int64    // counts what was asked
+	settled     bool     // the last thing asked has been tried once
+	working     bool     // the worker runs
+	state       State
+	err         error // why it is not ready
+	since       time.Time
+	attempts    int
+	next        time.Time
+	generations int64
+	handOver    handOver
+}
+
+func (s *Set) newSlot(name string) *slot {
+	sl := &slot{name: name, wake: make(chan struct{}, 1), state: StatePending, since: time.Now()}
+	sl.handle.name, sl.handle.log = name, s.log
+	return sl
+}
+
+// status is a snapshot; mu is held.
+func (sl *slot) status() Status {
+	st := Status{Name: sl.name, State: sl.state, Since: sl.since, Attempts: sl.attempts, NextAttempt: sl.next,
+		RolledBack: sl.pinned != "", CanRollBack: sl.previous != nil, Capabilities: []string{}}
+	if sl.err != nil {
+		st.Reason = sl.err.Error()
+	}
+	spec := sl.desired
+	if g := sl.handle.current.Load(); g != nil {
+		st.Generation, st.Digest, st.InFlight, st.Features = g.number, g.spec.Digest, g.inFlight(), g.features
+		st.Capabilities = append(st.Capabilities, g.features.Names()...)
+		if spec == nil || sl.state != StateDegraded {
+			spec = &g.spec
+		}
+		st.Type, st.Version = g.spec.Type, g.spec.Version
+	}
+	if spec != nil {
+		st.Source, st.Actor, st.IgnoreErrors = spec.Source, spec.ActorStateStore, spec.IgnoreErrors
+		if st.Type == "" {
+			st.Type, st.Version = spec.Type, spec.Version
+		}
+	}
+	st.LastHandOver, st.HandOverItems = sl.handOver.pause.Microseconds(), sl.handOver.items
+	return st
+}
+
+// setState records a state; mu is held.
+func (s *Set) setState(sl *slot, state State, err error) {
+	if sl.state != state {
+		sl.since = time.Now()
+	}
+	sl.state, sl.err = state, err
+	why := "component " + sl.name + " is " + string(state)
+	if err != nil {
+		why += ": " + err.Error()
+	}
+	sl.handle.down.Store(&why)
+	typ := ""
+	if sl.desired != nil {
+		typ = sl.desired.Type
+	}
+	s.cfg.Observer.StateChanged(sl.name, typ, state)
+	s.broadcast()
+}
+
+// takeDown retires what serves, waits for its leases and closes it.
+func (s *Set) takeDown(ctx context.Context, sl *slot, why string) error {
+	s.mu.Lock()
+	g := sl.handle.current.Swap(nil)
+	sl.handle.down.Store(&why)
+	s.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	return s.drain(ctx, g)
+}
+
+// drain retires a generation, waits for its leases up to the grace and closes
+// its store.
+func (s *Set) drain(ctx context.Context, g *generation) error {
+	g.retire()
+	timer := time.NewTimer(s.cfg.CloseGrace)
+	defer timer.Stop()
+	select {
+	case <-g.drained:
+	case <-timer.C:
+		s.log.Warn("closing a store with calls in progress", zap.String("component", g.spec.Name), zap.Int64("calls", g.inFlight()))
+	case <-ctx.Done():
+	}
+	return contain(g.store.Close)
+}

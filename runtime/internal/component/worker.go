@@ -1,0 +1,222 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// The back-off of failed components: it doubles from the first to the last.
+const (
+	firstBackOff = 500 * time.Millisecond
+	lastBackOff  = 30 * time.Second
+)
+
+// work is the worker of one component: it brings up what is wanted, retries
+// what failed, and takes down what is removed. It ends with the set.
+func (s *Set) work(sl *slot) {
+	for {
+		s.mu.Lock()
+		version, settled, leaving := sl.version, sl.settled, sl.leaving
+		spec, next, changed := sl.desired, sl.next, s.changed
+		if sl.target != nil {
+			spec = sl.target
+		}
+		awaited := leaving && !s.allReady(sl.removeAfter)
+		retry := sl.attempts > 0 && !time.Now().Before(next)
+		s.mu.Unlock()
+
+		switch {
+		case s.ctx.Err() != nil:
+			return
+		case leaving && !awaited:
+			s.remove(sl, version)
+		case !leaving && spec != nil && (!settled || retry):
+			s.bringUp(sl, spec, version)
+		default:
+			s.rest(sl, next, awaited, changed)
+		}
+	}
+}
+
+// rest waits until there is something to do.
+func (s *Set) rest(sl *slot, next time.Time, awaited bool, changed <-chan struct{}) {
+	var retry <-chan time.Time
+	if !next.IsZero() {
+		timer := time.NewTimer(time.Until(next))
+		defer timer.Stop()
+		retry = timer.C
+	}
+	if !awaited {
+		changed = nil
+	}
+	select {
+	case <-sl.wake:
+	case <-retry:
+	case <-changed:
+	case <-s.ctx.Done():
+	}
+}
+
+// allReady reports whether the named components serve; mu is held.
+func (s *Set) allReady(names []string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool {
+		sl := s.slots[n]
+		return sl != nil && sl.desired != nil && !sl.leaving && sl.handle.current.Load() == nil
+	})
+}
+
+// heldBack reports whether a renamed component waits for a successor that has
+// failed for now; mu is held.
+func (s *Set) heldBack(sl *slot) bool {
+	return sl.leaving && !s.allReady(sl.removeAfter) && !slices.ContainsFunc(sl.removeAfter, func(n string) bool {
+		next := s.slots[n]
+		return next != nil && !next.settled
+	})
+}
+
+// remove drains and closes a component that its folder no longer has.
+func (s *Set) remove(sl *slot, version int64) {
+	s.mu.Lock()
+	if sl.version != version {
+		s.mu.Unlock()
+		return // wanted again
+	}
+	sl.leaving, sl.removeAfter = false, nil
+	sl.desired, sl.target, sl.previous, sl.pinned = nil, nil, nil, ""
+	sl.attempts, sl.next = 0, time.Time{}
+	s.setState(sl, StateClosing, nil)
+	s.mu.Unlock()
+	err := s.takeDown(s.ctx, sl, fmt.Sprintf("component %s was removed", sl.name))
+	if err != nil {
+		s.log.Warn("close failed", zap.String("component", sl.name), zap.Error(err))
+	}
+	s.cfg.Observer.Removed(sl.name)
+	s.log.Info("component removed", zap.String("component", sl.name))
+	s.mu.Lock()
+	if sl.version == version {
+		sl.settled = true
+	}
+	s.broadcast()
+	s.mu.Unlock()
+}
+
+// bringUp tries spec once and records what came of it.
+func (s *Set) bringUp(sl *slot, spec *Spec, version int64) {
+	err := s.waitForUses(spec)
+	if err == nil {
+		err = s.replace(sl, spec)
+	}
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.broadcast()
+	serves := sl.handle.current.Load() != nil
+	if err != nil && sl.target != nil {
+		// A rollback that fails leaves everything as it was.
+		sl.target, sl.pinned, sl.settled = nil, "", true
+		s.setState(sl, sl.state, fmt.Errorf("roll back: %w", err))
+		return
+	}
+	if sl.version != version {
+		// Something newer is wanted; whoever asked has cleared settled if it
+		// has to be tried.
+		if err == nil {
+			sl.attempts, sl.next = 0, time.Time{}
+		}
+		return
+	}
+	sl.settled = true
+	if err == nil {
+		sl.target = nil
+		sl.attempts, sl.next = 0, time.Time{}
+		s.setState(sl, StateReady, nil)
+		return
+	}
+	sl.attempts++
+	sl.next = time.Now().Add(backOff(sl.attempts))
+	state := StateFailed
+	var waiting interface{ Waiting() string }
+	switch {
+	case serves:
+		state = StateDegraded
+	case errors.As(err, &waiting):
+		state = StatePending
+	}
+	s.setState(sl, state, err)
+	s.log.Error("component failed", zap.String("component", sl.name), zap.String("type", spec.Type), zap.String("source", spec.Source),
+		zap.String("state", string(state)), zap.Int("attempt", sl.attempts), zap.Time("next", sl.next), zap.Error(err))
+}
+
+// backOff doubles from firstBackOff to lastBackOff, less up to a fifth so that
+// components do not retry in step.
+func backOff(attempts int) time.Duration {
+	d := lastBackOff
+	if attempts < 8 {
+		d = min(firstBackOff<<(attempts-1), lastBackOff)
+	}
+	return d - time.Duration(rand.Int64N(int64(d/5)))
+}
+
+// waitForUses waits until the components that spec is built on have been
+// tried, and refuses a cycle.
+func (s *Set) waitForUses(spec *Spec) error {
+	for {
+		s.mu.Lock()
+		path := s.cycle(spec.Name, spec.Uses, nil)
+		busy := false
+		var missing string
+		for _, name := range spec.Uses {
+			sl := s.slots[name]
+			switch {
+			case sl == nil || sl.desired == nil:
+				missing = name
+			case !sl.settled && sl.handle.current.Load() == nil:
+				busy = true
+			}
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		switch {
+		case path != nil:
+			return fmt.Errorf("component %s uses itself: %s", spec.Name, strings.Join(path, " -> "))
+		case missing != "":
+			return fmt.Errorf("component %s uses %s, which is not configured", spec.Name, missing)
+		case !busy:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+	}
+}
+
+// cycle returns the path from name back to name along uses; mu is held.
+func (s *Set) cycle(name string, uses, path []string) []string {
+	for _, next := range uses {
+		if next == name {
+			return append(append([]string{name}, path...), name)
+		}
+		if sl := s.slots[next]; sl != nil && sl.desired != nil && !slices.Contains(path, next) {
+			if found := s.cycle(name, sl.desired.Uses, append(slices.Clone(path), next)); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// safely runs f and turns a panic into an error.
+func safely(ctx context.Context, f func(context.Context) error) error {
+	return contain(func() error { return f(ctx) })
+}
