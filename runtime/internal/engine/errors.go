@@ -204,7 +204,8 @@ func splitTrace(text string) (string, []string) {
 			break
 		}
 		if line, _, _ = strings.Cut(line, "\n"); line != "" {
-			stack = append(stack, Sanitize(strings.TrimSpace(line), maxGuestText))
+			line = strings.TrimPrefix(strings.TrimSpace(line), ".") // the empty name of the instance
+			stack = append(stack, Sanitize(line, maxGuestText))
 		}
 	}
 	return text[:i], stack

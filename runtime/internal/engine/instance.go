@@ -28,6 +28,7 @@ type Instance struct {
 	fuel    api.MutableGlobal // nil without the fuel meter
 	granted int64             // units that the guest had at the last look
 	spent   int64             // units used up to the last look, since used
+	refills int               // in the call in progress
 
 	counted uint64 // the memory as the pool knows it
 
@@ -155,9 +156,14 @@ func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
 	if in.retire != CauseNone && in.err != nil {
 		return 0, in.err // nothing runs in a guest that failed
 	}
-	in.running = true
+	in.running, in.refills = true, 0
 	err := in.callGuest(f)
 	in.running = false
+	if in.refills > 0 {
+		// A long call may have been a deep one, and a handle keeps its call
+		// stack, of up to 100 MB, for good.
+		in.funcs[op] = nil
+	}
 	if err != nil {
 		fe, cause := fault(err, in.g.cfg.Component, in.g.cfg.Ops[op], in.mem.takeDenied(), in.g.cfg.Memory)
 		in.retire, in.err = cause, fe

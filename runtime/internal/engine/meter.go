@@ -143,6 +143,7 @@ func (in *Instance) refill(caller api.Module) {
 		in.findFuel(caller)
 	}
 	slice := in.g.cfg.Code.Slice
+	in.refills++
 	in.spent += in.granted - int64(in.fuel.Get())
 	in.granted = slice
 	if in.state != nil {

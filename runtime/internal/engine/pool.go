@@ -323,7 +323,8 @@ func (p *pool) release(in *Instance) bool {
 // bury disposes of a retired instance and then gives its place away, so that
 // there are never more instances than allowed.
 func (p *pool) bury(in *Instance) {
-	if in.retire == CauseClose || in.retire == CauseTrim || in.retire == CauseMaxOps {
+	switch in.retire {
+	case CauseClose, CauseTrim, CauseMaxOps, CauseLarge:
 		in.sayGoodbye()
 	}
 	cause, err := in.retire, in.err
