@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -139,6 +140,8 @@ func TestCompileSchemaRefuses(t *testing.T) {
 		"long number":   {`{"maximum": ` + strings.Repeat("9", 500) + `}`, "out of range"},
 		"deep":          {deep, "nested"},
 		"large":         {`{"title": "` + strings.Repeat("x", 64<<10) + `"}`, "larger than"},
+		"big pattern":   {`{"properties": {"x": {"pattern": "` + strings.Repeat("(a{100}){10}", 30) + `"}}}`, "too large"},
+		"many patterns": {`{"properties": {` + manyPatterns() + `}}`, "too large"},
 		"bad pattern":   {`{"properties": {"x": {"pattern": "("}}}`, "metadata schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +149,15 @@ func TestCompileSchemaRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// manyPatterns are properties with a middling pattern each.
+func manyPatterns() string {
+	var out []string
+	for i := range 30 {
+		out = append(out, fmt.Sprintf(`"p%d": {"pattern": "x{1000}"}`, i))
+	}
+	return strings.Join(out, ",")
 }
 
 func TestNearest(t *testing.T) {

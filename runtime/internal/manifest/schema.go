@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,8 +36,10 @@ type Schema struct {
 // of at most 64 KiB that describes one property per metadata item. A property
 // with "secret": true is never shown in messages. The schema comes from a
 // module and is not trusted: references ($ref), which could make checking cost
-// more than the schema's size, and numbers with large exponents are refused,
-// and nothing is ever fetched.
+// more than the schema's size, numbers with large exponents and large regular
+// expressions are refused, and nothing is ever fetched.
+//
+// Patterns are those of Go's package regexp: no look-ahead, no back references.
 func CompileSchema(text []byte) (s *Schema, err error) {
 	defer func() {
 		if r := recover(); r != nil { // whatever the library makes of hostile input
@@ -58,6 +62,7 @@ func CompileSchema(text []byte) (s *Schema, err error) {
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(refuseLoader{})
+	c.UseRegexpEngine(new(patterns).compile)
 	c.AssertFormat()
 	const name = "mem:///metadata"
 	if err := c.AddResource(name, doc); err != nil {
@@ -75,6 +80,37 @@ func CompileSchema(text []byte) (s *Schema, err error) {
 		}
 	}
 	return s, nil
+}
+
+// maxPatternCost bounds the regular expressions of one schema together, in
+// units of about one character of expanded text.
+const maxPatternCost = 20_000
+
+// patterns compiles the regular expressions of one schema.
+type patterns struct{ cost int }
+
+func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if p.cost += patternCost(parsed); p.cost > maxPatternCost {
+		return nil, errors.New("the regular expressions of the schema are too large")
+	}
+	return regexp.Compile(text)
+}
+
+// patternCost is about the size of the compiled expression: repetitions are
+// compiled as often as they repeat.
+func patternCost(re *syntax.Regexp) int {
+	cost := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		cost = min(cost+patternCost(sub), maxPatternCost+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		cost *= max(re.Min, re.Max, 1)
+	}
+	return min(cost, maxPatternCost+1)
 }
 
 // refuseLoader keeps schemas from reading files or the network.
