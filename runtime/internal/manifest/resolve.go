@@ -25,9 +25,9 @@ func (e *WaitingError) Error() string {
 	return fmt.Sprintf("waiting for the secret store %q, which is not loaded", e.SecretStore)
 }
 
-// Waiting names the secret store in words; it marks the error as a reason to
-// wait rather than a fault.
-func (e *WaitingError) Waiting() string { return fmt.Sprintf("secret store %q", e.SecretStore) }
+// Waiting names the secret store; it marks the error as a reason to wait rather
+// than a fault.
+func (e *WaitingError) Waiting() string { return e.SecretStore }
 
 // Environment is what a Resolver takes values from.
 type Environment struct {

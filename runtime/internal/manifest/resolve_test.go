@@ -96,6 +96,7 @@ func TestResolveErrors(t *testing.T) {
 	var waiting *manifest.WaitingError
 	require.ErrorAs(t, err, &waiting)
 	assert.Equal(t, "vault", waiting.SecretStore)
+	assert.Equal(t, "vault", waiting.Waiting())
 
 	got, err := resolver(map[string]string{"X": "1", "DAPR_ENV_KEYS": "W X"}, nil).Resolve(t.Context(), one("{name: p, envRef: X}"))
 	require.NoError(t, err)

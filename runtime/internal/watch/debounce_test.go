@@ -39,7 +39,7 @@ func (f *fake) errors() <-chan error          { return f.errs }
 
 // bubble runs body with a watcher of dir in fake time. at lists the times of
 // the signals since the start.
-func bubble(t *testing.T, refuse bool, body func(f *fake, dir string, logs *observer.ObservedLogs, at func() []time.Duration)) {
+func bubble(t *testing.T, refuse bool, body func(w *Watcher, f *fake, dir string, logs *observer.ObservedLogs, at func() []time.Duration)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
@@ -69,7 +69,7 @@ func bubble(t *testing.T, refuse bool, body func(f *fake, dir string, logs *obse
 				}
 			}
 		}()
-		body(f, dir, logs, func() []time.Duration {
+		body(w, f, dir, logs, func() []time.Duration {
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
@@ -84,7 +84,7 @@ func bubble(t *testing.T, refuse bool, body func(f *fake, dir string, logs *obse
 }
 
 func TestDebounce(t *testing.T) {
-	bubble(t, false, func(f *fake, dir string, _ *observer.ObservedLogs, at func() []time.Duration) {
+	bubble(t, false, func(w *Watcher, f *fake, dir string, logs *observer.ObservedLogs, at func() []time.Duration) {
 		assert.Equal(t, []time.Duration{0}, at(), "the first signal")
 		event := func(name string) { f.evs <- fsnotify.Event{Name: filepath.Join(dir, name), Op: fsnotify.Write} }
 		const ms = time.Millisecond
@@ -125,14 +125,29 @@ func TestDebounce(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.Len(t, at(), 1)
 
-		// So does the reconcile tick.
+		// Other errors too, and are logged once.
+		for range 3 {
+			f.errs <- syscall.EIO
+		}
+		time.Sleep(time.Second)
+		assert.Len(t, at(), 1)
+		assert.Equal(t, 1, logs.Len())
+
+		// Whoever listens may ask for one.
+		w.Again()
+		time.Sleep(29 * ms)
+		assert.Empty(t, at())
+		time.Sleep(2 * ms)
+		assert.Len(t, at(), 1)
+
+		// The reconcile tick makes one without a reason.
 		time.Sleep(time.Minute)
 		assert.Len(t, at(), 2)
 	})
 }
 
 func TestPollsWhenWatchingIsRefused(t *testing.T) {
-	bubble(t, true, func(f *fake, dir string, logs *observer.ObservedLogs, at func() []time.Duration) {
+	bubble(t, true, func(w *Watcher, f *fake, dir string, logs *observer.ObservedLogs, at func() []time.Duration) {
 		assert.Len(t, at(), 1, "the first signal")
 		assert.Equal(t, 1, logs.FilterLevelExact(zapcore.WarnLevel).Len())
 		time.Sleep(10 * time.Second)

@@ -133,6 +133,11 @@ func (w *Watcher) SetFiles(files []string) {
 	}
 }
 
+// Again asks for another signal after the quiet period, as if something had
+// changed: for a listener that met a file half-written, since closing a file is
+// no event.
+func (w *Watcher) Again() { poke(w.dirty) }
+
 // poke sends on a channel with room for one unless there is one already.
 func poke(c chan struct{}) {
 	select {
@@ -193,6 +198,7 @@ func (w *Watcher) open() error {
 	// must never wait for it.
 	w.pump.Go(func() {
 		events, errs := n.events(), n.errors()
+		last := "" // error logged: a broken queue reports the same one for ever
 		for events != nil || errs != nil {
 			select {
 			case ev, ok := <-events:
@@ -206,7 +212,8 @@ func (w *Watcher) open() error {
 					errs = nil
 					continue
 				}
-				if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				if !errors.Is(err, fsnotify.ErrEventOverflow) && err.Error() != last {
+					last = err.Error()
 					w.opts.Log.Warn("watching files", zap.Error(err))
 				}
 				poke(w.dirty) // events may be lost
