@@ -11,7 +11,7 @@ for src in *.wat; do
 done
 clang=$(command -v clang || command -v clang-19 || true)
 if [ -n "$clang" ]; then
-	"$clang" --target=wasm32 -nostdlib -O2 -mbulk-memory -Wl,--no-entry -Wl,--strip-debug -o good.wasm good.c
+	"$clang" --target=wasm32 -nostdlib -O2 -Wall -mbulk-memory -Wl,--no-entry -Wl,--strip-debug -o good.wasm good.c
 else
 	echo "good.c: skipped, there is no clang" >&2
 fi
