@@ -173,12 +173,25 @@ type Result struct {
 // component that is missing and not kept has been removed on purpose.
 // For a module call it with an empty name and the module's path.
 func (r *Result) Keeps(name, file string) bool {
+	if r.unreadable(name, file) {
+		return true
+	}
+	for i := range r.Problems {
+		if p := &r.Problems[i]; p.Pos.File == file || name != "" && p.Component == name {
+			return true
+		}
+	}
+	return false
+}
+
+// unreadable reports whether it is unknown at the moment what file says about
+// the component called name.
+func (r *Result) unreadable(name, file string) bool {
 	if name != "" && r.broken[name] || slices.Contains(r.held, file) || slices.Contains(r.Busy, file) {
 		return true
 	}
 	for i := range r.Problems {
-		p := &r.Problems[i]
-		if name != "" && p.Component == name || p.Pos.File == file || p.Pos.Line == 0 && p.Pos.File == filepath.Dir(file) {
+		if p := &r.Problems[i]; p.Pos.Line == 0 && (p.Pos.File == file || p.Pos.File == filepath.Dir(file)) {
 			return true
 		}
 	}

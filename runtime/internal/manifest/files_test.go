@@ -19,7 +19,7 @@ func doc(name, typ string, more ...string) string {
 	return fmt.Sprintf("apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: %s\nspec:\n  type: %s\n%s\n", name, typ, strings.Join(more, "\n"))
 }
 
-func write(t *testing.T, dir, name, text string) string {
+func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
@@ -209,6 +209,20 @@ func TestDuplicatesAcrossFiles(t *testing.T) {
 	require.Len(t, res.Components, 1)
 	assert.Equal(t, "state.second", res.Components[0].Type, "the one in service stays")
 	assert.Contains(t, problems(res), a+":4:9: component \"same\"")
+
+	// A typo in its file does not hand the name over to the other.
+	write(t, dir, "b.yaml", doc("same", "state.second", "  metdata: []"))
+	res = manifest.Load([]string{dir}, manifest.Options{Current: map[string]string{"same": b}})
+	assert.Empty(t, res.Components)
+	assert.True(t, res.Keeps("same", b))
+	assert.Contains(t, problems(res), "the name is taken by the component of "+b)
+
+	// Deleting it does.
+	require.NoError(t, os.Remove(b))
+	res = manifest.Load([]string{dir}, manifest.Options{Current: map[string]string{"same": b}})
+	require.Len(t, res.Components, 1)
+	assert.Equal(t, "state.first", res.Components[0].Type)
+	assert.Empty(t, res.Problems)
 }
 
 func TestScopesAndNamespaces(t *testing.T) {

@@ -218,6 +218,10 @@ func (l *loader) duplicates() {
 	kept := l.res.Components[:0:0]
 	byName := map[string][]int{} // indices in kept
 	for _, c := range l.res.Components {
+		if current := l.opts.Current[c.Name]; current != "" && current != c.Pos.File && l.res.unreadable(c.Name, current) {
+			l.res.Problems = append(l.res.Problems, c.Problem("the name is taken by the component of %s, which stays in service although that file cannot be read at the moment; put the file right or delete it", current))
+			continue
+		}
 		clash := slices.IndexFunc(byName[c.Name], func(i int) bool { return overlap(&kept[i], &c) })
 		if clash < 0 {
 			byName[c.Name] = append(byName[c.Name], len(kept))
