@@ -1,77 +1,108 @@
-package runtime
+package runtime_test
 
 import (
 	"context"
 	"fmt"
-	"os"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/memstore"
-	"github.com/wasmstate/wasmstate/runtime/internal/engine"
-	"github.com/wasmstate/wasmstate/runtime/internal/wasmstore"
+	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
-func rawStore(t testing.TB, meter engine.Meter) abi.Store {
-	b, err := os.ReadFile("../guests/hostile/good.wasm")
-	require.NoError(t, err)
-	cache, err := engine.OpenCache(engine.CacheConfig{})
-	require.NoError(t, err)
-	f := abi.FeatureETag
-	g, err := engine.Load(context.Background(), engine.Config{
-		Component: "test", Code: engine.Code{Bytes: b, Meter: meter},
-		Ops: wasmstore.Exports(), Required: wasmstore.Required(f), Open: wasmstore.OpOpen, Idle: wasmstore.OpIdle, Close: wasmstore.OpClose,
-		Mode: engine.ModePool, Instances: 8, Memory: 64 << 20, Timeout: time.Second, SetupTimeout: time.Second, IdleTimeout: time.Second,
-		IdleOps: 32, IdleBytes: 1 << 20, Cache: cache, Budget: engine.NewBudget(0),
+// handle returns the portable handle of a store, as servers and embedders use
+// it.
+func handle(b *testing.B, create func(ctx context.Context) (abi.Store, error)) *component.Store {
+	b.Helper()
+	set := component.New(component.Config{AppID: "bench", Logger: zap.NewNop()})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- set.Run(ctx) }()
+	set.Apply(component.Spec{Name: "bench", Type: "state.bench", Digest: "1", Create: create})
+	failures, err := set.Wait(ctx)
+	require.NoError(b, err)
+	require.Empty(b, failures)
+	s, err := set.Store("bench")
+	require.NoError(b, err)
+	b.Cleanup(func() {
+		require.NoError(b, set.Close(context.Background()))
+		cancel()
+		<-done
 	})
-	require.NoError(t, err)
-	s := wasmstore.New(guest{g}, wasmstore.Config{Features: f})
-	t.Cleanup(func() { require.NoError(t, s.Close()); require.NoError(t, cache.Close()) })
-	require.NoError(t, s.Init(context.Background(), abi.Metadata{Name: "test"}))
 	return s
 }
 
-func BenchmarkRaw(b *testing.B) {
-	mem := func(t testing.TB) abi.Store {
-		s := memstore.New()
-		require.NoError(t, s.Init(context.Background(), abi.Metadata{Name: "m"}))
-		return s
-	}
-	for _, k := range []struct {
-		name string
-		open func(testing.TB) abi.Store
-	}{{"memstore", mem}, {"none", func(t testing.TB) abi.Store { return rawStore(t, engine.MeterNone) }}, {"wazero", func(t testing.TB) abi.Store { return rawStore(t, engine.MeterWazero) }}} {
-		s := k.open(b)
-		ctx := context.Background()
-		keys := make([][]byte, 1000)
-		for i := range keys {
-			keys[i] = fmt.Appendf(nil, "key-%020d", i)
+// stores are what is compared: the same guest with each meter, and memstore.
+func stores(b *testing.B, m *runtime.Modules) map[string]func(ctx context.Context) (abi.Store, error) {
+	wasm := withManifest(readGuest(b, "good"), abi.FeatureETag, "pool")
+	open := func(meter runtime.Meter) func(ctx context.Context) (abi.Store, error) {
+		return func(ctx context.Context) (abi.Store, error) {
+			return m.Open(ctx, wasm, runtime.ModuleConfig{Component: "bench", Meter: meter, Instances: 8})
 		}
-		val := make([]byte, 128)
-		b.Run(k.name+"/set", func(b *testing.B) {
+	}
+	return map[string]func(ctx context.Context) (abi.Store, error){
+		"memstore":          func(context.Context) (abi.Store, error) { return memstore.New(), nil },
+		"wasm meter=fuel":   open(runtime.MeterFuel),
+		"wasm meter=none":   open(runtime.MeterNone),
+		"wasm meter=wazero": open(runtime.MeterWazero),
+	}
+}
+
+// BenchmarkHandle is a set and a get of a 24-byte key and a 128-byte value
+// behind the handle.
+func BenchmarkHandle(b *testing.B) {
+	m := newModules(b)
+	keys := make([][]byte, 1000)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "key-%020d", i)
+	}
+	value := make([]byte, 128)
+	all := stores(b, m)
+	for _, name := range []string{"memstore", "wasm meter=none", "wasm meter=fuel", "wasm meter=wazero"} {
+		s := handle(b, all[name])
+		ctx := context.Background()
+		b.Run(name+"/set", func(b *testing.B) {
+			req, resp := abi.SetRequest{Value: value}, abi.SetResponse{}
 			b.ReportAllocs()
-			var resp abi.SetResponse
-			req := abi.SetRequest{Value: val}
-			for i := range b.N {
-				req.Key = keys[i%1000]
+			for i := 0; b.Loop(); i++ {
+				req.Key = keys[i%len(keys)]
 				if err := s.Set(ctx, &req, &resp); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
-		b.Run(k.name+"/get", func(b *testing.B) {
+		b.Run(name+"/get", func(b *testing.B) {
+			for i := range keys { // every key is there, whatever the runs before did
+				require.NoError(b, s.Set(ctx, &abi.SetRequest{Key: keys[i], Value: value}, &abi.SetResponse{}))
+			}
+			req, resp := abi.GetRequest{}, abi.GetResponse{}
 			b.ReportAllocs()
-			var resp abi.GetResponse
-			var req abi.GetRequest
-			for i := range b.N {
-				req.Key = keys[i%1000]
-				if err := s.Get(ctx, &req, &resp); err != nil && err != abi.ErrNotFound {
+			for i := 0; b.Loop(); i++ {
+				req.Key = keys[i%len(keys)]
+				if err := s.Get(ctx, &req, &resp); err != nil {
 					b.Fatal(err)
 				}
 			}
+		})
+		b.Run(name+"/64 goroutines", func(b *testing.B) {
+			b.SetParallelism(32)
+			b.ReportAllocs()
+			var n atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				req, resp := abi.SetRequest{Value: value}, abi.SetResponse{}
+				for i := int(n.Add(97)); pb.Next(); i++ {
+					req.Key = keys[i%len(keys)]
+					if err := s.Set(ctx, &req, &resp); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
 		})
 	}
 }
