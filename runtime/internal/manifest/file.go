@@ -32,13 +32,17 @@ func open(path string) (*os.File, fs.FileInfo, error) {
 		err = fmt.Errorf("the file cannot be read: %w", cause(err))
 	case !info.Mode().IsRegular():
 		err = fmt.Errorf("the path is %s, not a file", modeName(info.Mode()))
-	case time.Since(info.ModTime()) < settleTime && openForWriting(f):
+	case halfWritten(f, info):
 		err = errBusy
 	default:
 		return f, info, nil
 	}
 	f.Close()
 	return nil, nil, err
+}
+
+func halfWritten(f *os.File, info fs.FileInfo) bool {
+	return time.Since(info.ModTime()) < settleTime && openForWriting(f)
 }
 
 // readFile returns the content of the file at path, as open finds it, and at
@@ -58,6 +62,11 @@ func readFile(path string, limit int64) ([]byte, error) {
 	}
 	if int64(len(data)) > limit { // it grew meanwhile
 		return nil, tooLarge(limit)
+	}
+	// Whoever began to write after open may have been overtaken.
+	after, err := f.Stat()
+	if err != nil || after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()) || halfWritten(f, after) {
+		return nil, errBusy
 	}
 	return data, nil
 }

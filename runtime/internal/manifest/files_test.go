@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -157,6 +159,68 @@ func TestHalfWritten(t *testing.T) {
 	assert.NotEmpty(t, old)
 	require.NoError(t, os.Chtimes(path, testTime, testTime))
 	assert.Equal(t, []string{"a"}, names(manifest.Load([]string{path}, manifest.Options{})))
+}
+
+// Whoever rewrites a file in place is never seen half-way: each load finds
+// one of the versions, or that the file is being written.
+func TestLoadWhileWriting(t *testing.T) {
+	versions := map[int]bool{}
+	var texts []string
+	for _, n := range []int{1, 300, 900} {
+		versions[n] = true
+		text := doc("a", "state.x", "  metadata:")
+		for i := range n {
+			text += fmt.Sprintf("  - name: item%d\n    value: %s\n", i, strings.Repeat("x", 100))
+		}
+		texts = append(texts, text)
+	}
+	path := write(t, t.TempDir(), "a.yaml", texts[0])
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			text := texts[i%len(texts)]
+			for len(text) > 0 {
+				n := min(len(text), 4096)
+				if _, err := f.WriteString(text[:n]); err != nil {
+					t.Error(err)
+				}
+				text = text[n:]
+			}
+			f.Close()
+			if i%3 == 0 {
+				runtime.Gosched()
+			}
+		}
+	})
+	loads := 0
+	for range 1500 {
+		res := manifest.Load([]string{path}, manifest.Options{})
+		if !assert.Empty(t, problems(res)) {
+			break
+		}
+		if len(res.Components) == 0 {
+			assert.True(t, res.Keeps("a", path))
+			continue
+		}
+		loads++
+		assert.True(t, versions[len(res.Components[0].Items)], "%d items", len(res.Components[0].Items))
+	}
+	close(stop)
+	wg.Wait()
+	res := manifest.Load([]string{path}, manifest.Options{})
+	assert.Len(t, res.Components, 1)
+	t.Logf("%d loads found a version", loads)
 }
 
 func TestKeeps(t *testing.T) {
