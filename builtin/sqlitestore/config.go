@@ -114,6 +114,7 @@ func (c *config) connection(text string) error {
 	}
 	c.path = uri
 	if len(uri) >= 5 && strings.EqualFold(uri[:5], "file:") {
+		uri = "file:" + uri[5:]
 		c.path = strings.TrimPrefix(uri[5:], "//")
 		if p, err := url.PathUnescape(c.path); err == nil {
 			c.path = p

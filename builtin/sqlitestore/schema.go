@@ -24,8 +24,11 @@ func migrate(c *conn, cfg *config) error {
 		return err
 	}
 	err := createTables(c, cfg)
-	if err == nil {
+	if err == nil { // the table may have been there before
 		err = checkLayout(c, cfg)
+	}
+	if err == nil {
+		err = c.run("CREATE INDEX IF NOT EXISTS " + cfg.table + "_expiration ON " + cfg.table + " (expiration_time) WHERE expiration_time IS NOT NULL")
 	}
 	if err == nil {
 		err = c.run("COMMIT")
@@ -62,7 +65,6 @@ func createTables(c *conn, cfg *config) error {
 			etag TEXT NOT NULL,
 			content_type TEXT NOT NULL
 		) WITHOUT ROWID`,
-		"CREATE INDEX IF NOT EXISTS " + cfg.table + "_expiration ON " + cfg.table + " (expiration_time) WHERE expiration_time IS NOT NULL",
 	} {
 		if err := c.run(text); err != nil {
 			return err

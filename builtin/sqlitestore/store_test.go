@@ -50,7 +50,7 @@ func TestStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var path string
-			opts := storetest.Options{}
+			opts := storetest.Options{Small: name != "file"}
 			if name != "memory" {
 				opts.Reopen = func(context.Context) (abi.Store, error) {
 					return try(t, append([]string{"url", path}, properties...)...)
