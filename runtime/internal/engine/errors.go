@@ -121,11 +121,16 @@ func (s *stop) Unwrap() error { return s.cause }
 // errReentered is a bug in a host function, never a fault of the guest.
 var errReentered = errors.New("engine: guest called while it is running")
 
-// fault translates the error of a wazero call. The retirement cause comes with
-// it.
-func fault(err error, component, op string, denied denial, limit uint64) (*GuestError, Cause) {
-	g := &GuestError{Component: component, Op: op}
+// fault translates the error of a wazero call of op. The cause of retirement
+// comes with it.
+func (in *Instance) fault(err error, op string) (*GuestError, Cause) {
+	cfg := &in.g.cfg
+	g := &GuestError{Component: cfg.Component, Op: op}
+	denied := in.mem.takeDenied()
 	text, stack := splitTrace(err.Error())
+	if len(stack) > 0 && stack[0] == cfg.Code.RefillModule+"."+cfg.Code.RefillName+"()" {
+		stack = stack[1:] // the guest's author knows nothing of it
+	}
 	g.Stack = stack
 	var s *stop
 	var exit *sys.ExitError
@@ -156,7 +161,7 @@ func fault(err error, component, op string, denied denial, limit uint64) (*Guest
 		}
 		return g, CauseDeadline
 	case denied != denialNone:
-		g.Kind, g.Msg = KindMemory, denied.describe(limit)+"; then "+trapText(text)
+		g.Kind, g.Msg = KindMemory, denied.describe(cfg.Memory)+"; then "+trapText(text)
 		return g, CauseMemory
 	}
 	g.Kind, g.Msg = KindTrap, trapText(text)

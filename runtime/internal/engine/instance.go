@@ -70,7 +70,7 @@ func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
 	mod, err := g.prog.runtime.InstantiateModule(start, g.prog.module, cfg)
 	in.endHost()
 	if err != nil {
-		fe, _ := fault(err, g.cfg.Component, "instantiate", in.mem.takeDenied(), g.cfg.Memory)
+		fe, _ := in.fault(err, "instantiate")
 		in.dispose()
 		return nil, fe
 	}
@@ -165,7 +165,7 @@ func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
 		in.funcs[op] = nil
 	}
 	if err != nil {
-		fe, cause := fault(err, in.g.cfg.Component, in.g.cfg.Ops[op], in.mem.takeDenied(), in.g.cfg.Memory)
+		fe, cause := in.fault(err, in.g.cfg.Ops[op])
 		in.retire, in.err = cause, fe
 		return 0, fe
 	}

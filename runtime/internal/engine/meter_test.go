@@ -1,0 +1,96 @@
+package engine_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+)
+
+// metered is a guest with hand-written fuel; testdata/metered.wat says what it
+// does.
+func metered(t testing.TB, change func(*engine.Config)) *engine.Guest {
+	t.Helper()
+	b, err := os.ReadFile("testdata/metered.wasm")
+	require.NoError(t, err)
+	cfg := config(t, b)
+	cfg.Code.Meter, cfg.Code.Slice = engine.MeterFuel, 100_000
+	cfg.Code.FuelGlobal, cfg.Code.RefillModule, cfg.Code.RefillName = "fuel", "meter", "refill"
+	cfg.Timeout = 20 * time.Millisecond
+	if change != nil {
+		change(&cfg)
+	}
+	return start(t, cfg)
+}
+
+func run(ctx context.Context, g *engine.Guest, arg uint32) (time.Duration, error) {
+	in, err := g.Acquire(ctx, opGet, 0)
+	if err != nil {
+		return 0, err
+	}
+	from := time.Now()
+	_, err = in.Call(opGet, arg)
+	took := time.Since(from)
+	in.Done()
+	return took, err
+}
+
+func TestFuelStopsLoopsAndRecursion(t *testing.T) {
+	var over []time.Duration
+	for _, what := range []uint32{1, 2, 3} {
+		g := metered(t, func(c *engine.Config) { c.Timeout = 100 * time.Millisecond })
+		for range 3 {
+			took, err := run(t.Context(), g, what)
+			var ge *engine.GuestError
+			require.ErrorAs(t, err, &ge)
+			require.Equal(t, engine.KindDeadline, ge.Kind, err)
+			require.Equal(t, abi.CodeTimeout, abi.CodeOf(err))
+			require.NotEmpty(t, ge.Stack)
+			require.Less(t, took, 10*time.Second)
+			over = append(over, took-100*time.Millisecond)
+			t.Log(what, took, err)
+		}
+	}
+	slices.Sort(over)
+	t.Logf("after the deadline: p50=%v max=%v", over[len(over)/2], over[len(over)-1])
+}
+
+func TestFuelIsCountedPerOperation(t *testing.T) {
+	g := metered(t, nil)
+	for _, units := range []uint32{1000, 99_000, 250_000, 7} {
+		before := g.Stats().Ops[opGet].Fuel
+		_, err := run(t.Context(), g, units)
+		require.NoError(t, err)
+		require.Equal(t, int64(units)+1, g.Stats().Ops[opGet].Fuel-before)
+	}
+}
+
+func TestAGuestMayFinishShortlyAfterItsCallerLeft(t *testing.T) {
+	g := metered(t, func(c *engine.Config) { c.Timeout = 10 * time.Second })
+	ctx, cancel := context.WithCancel(t.Context())
+	in, err := g.Acquire(ctx, opGet, 0)
+	require.NoError(t, err)
+	cancel()
+	_, err = in.Call(opGet, 250_000) // several slices, well under the grace
+	require.NoError(t, err)
+	_, err = in.Call(opGet, 1) // for ever
+	require.ErrorIs(t, err, context.Canceled)
+	in.Done()
+	require.Zero(t, g.Stats().Failures, "not the guest's fault")
+}
+
+func TestMeteredCallsDoNotAllocate(t *testing.T) {
+	g := metered(t, nil)
+	ctx := context.Background()
+	require.Zero(t, testing.AllocsPerRun(200, func() {
+		if _, err := run(ctx, g, 100); err != nil {
+			t.Fatal(err)
+		}
+	}))
+}

@@ -1,0 +1,38 @@
+;; A module with the fuel counter written by hand, as wasmbin writes it: a
+;; counter at function entry and loop head, and a refill when it is below zero.
+(module
+  (import "meter" "refill" (func $refill))
+  (memory (export "memory") 4)
+  (global $fuel (export "fuel") (mut i64) (i64.const 100000))
+  (func $pay (param $n i64)
+    (global.set $fuel (i64.sub (global.get $fuel) (local.get $n)))
+    (if (i64.lt_s (global.get $fuel) (i64.const 0)) (then (call $refill))))
+  (func (export "ws_open") (param i32 i32) (result i64) (i64.const 0x0001000000010000))
+  (func $tree (param $n i32)
+    (call $pay (i64.const 5))
+    (if (i32.eqz (local.get $n)) (then (return)))
+    (call $tree (i32.sub (local.get $n) (i32.const 1)))
+    (call $tree (i32.sub (local.get $n) (i32.const 1))))
+  ;; length 1: loops. 2: a call tree. 3: goes 500,000 calls deep and loops there.
+  ;; Anything else: works for length units and returns.
+  (func (export "ws_get") (param $what i32) (result i64)
+    (local $i i32)
+    (call $pay (i64.const 1))
+    (if (i32.eq (local.get $what) (i32.const 1)) (then (loop $again (call $pay (i64.const 1)) (br $again))))
+    (if (i32.eq (local.get $what) (i32.const 2)) (then (call $tree (i32.const 60))))
+    (if (i32.eq (local.get $what) (i32.const 3)) (then (drop (call $down (i32.const 500000)))))
+    (local.set $i (local.get $what))
+    (loop $work
+      (call $pay (i64.const 1))
+      (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+      (br_if $work (i32.gt_s (local.get $i) (i32.const 0))))
+    (i64.const 0))
+  (func $down (param $n i32) (result i32)
+    (call $pay (i64.const 3))
+    (if (i32.eqz (local.get $n)) (then (loop $again (call $pay (i64.const 1)) (br $again))))
+    (i32.add (i32.const 1) (call $down (i32.sub (local.get $n) (i32.const 1)))))
+  (func (export "ws_set") (param i32) (result i64) (i64.const 0))
+  (func (export "ws_delete") (param i32) (result i64) (i64.const 0))
+  (start $begin)
+  (func $begin (call $pay (i64.const 250000)) (call $pay (i64.const 1)))
+)
