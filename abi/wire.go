@@ -102,5 +102,5 @@ func millis(d time.Duration) uint64 {
 	if d <= 0 {
 		return 0
 	}
-	return uint64((d + time.Millisecond - 1) / time.Millisecond)
+	return uint64((d-1)/time.Millisecond) + 1
 }
