@@ -97,8 +97,8 @@ func Load(ctx context.Context, cfg Config) (*Guest, error) {
 		if g.prog != nil {
 			_ = g.prog.close()
 		}
-		if cfg.Host != nil {
-			_ = cfg.Host.Close()
+		if g.cfg.Host != nil {
+			_ = g.cfg.Host.Close()
 		}
 		return nil, err
 	}

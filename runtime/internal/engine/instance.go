@@ -270,9 +270,17 @@ func (in *Instance) ended() {
 
 // wantsIdle reports whether the idle export should run before the next
 // operation: after a number of them, when much data went through, or when the
-// memory grew.
-func (in *Instance) wantsIdle() bool {
-	return in.g.hasIdle && in.retire == CauseNone && (in.idleOps >= in.g.cfg.IdleOps || in.idleBytes >= in.g.cfg.IdleBytes || in.mem.size > in.idleSize)
+// memory grew. While somebody waits it is put off, but not for ever.
+func (in *Instance) wantsIdle(awaited bool) bool {
+	if !in.g.hasIdle || in.retire != CauseNone {
+		return false
+	}
+	by := 1
+	if awaited {
+		by = 4
+	}
+	cfg := &in.g.cfg
+	return in.idleOps >= by*cfg.IdleOps || in.idleBytes >= uint64(by)*cfg.IdleBytes || in.mem.size > uint64(by)*in.idleSize
 }
 
 // idle runs the idle export. A failure retires the instance.

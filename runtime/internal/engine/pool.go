@@ -113,11 +113,8 @@ func (p *pool) make() {
 	if err == nil {
 		p.counts.created++
 		p.account(in)
-		gone := p.release(in)
+		p.giveBack(in)
 		p.mu.Unlock()
-		if gone {
-			p.bury(in)
-		}
 		return
 	}
 	p.counts.retired[CauseSetup]++
@@ -209,13 +206,12 @@ func (p *pool) leave(w *waiter) {
 	in := w.in
 	w.reset()
 	p.g.waiters.Put(w)
-	gone := in != nil && p.release(in) // handed over meanwhile: pass it on
-	p.breaker.skip()                   // if this was the probe, the next caller is
+	if in != nil { // handed over meanwhile: pass it on
+		p.giveBack(in)
+	}
+	p.breaker.skip() // if this was the probe, the next caller is
 	p.wakeFirst()
 	p.mu.Unlock()
-	if gone {
-		p.bury(in)
-	}
 }
 
 // wakeFirst tells the first in the queue that there is a free instance, if it
@@ -279,18 +275,15 @@ func (p *pool) done(in *Instance) {
 		up = p.breaker.succeed()
 	}
 	failures := p.breaker.failures
-	if in.retire == CauseNone && !p.closed && in.wantsIdle() {
+	if !p.closed && in.wantsIdle(p.queue.n > 0) {
 		p.counts.idles++
 		p.g.background.Add(1)
 		p.mu.Unlock()
 		go p.idle(in)
 		return
 	}
-	gone := p.release(in)
+	p.giveBack(in)
 	p.mu.Unlock()
-	if gone {
-		p.bury(in)
-	}
 	if backoff > 0 {
 		p.g.observer.Down(backoff, failures, in.err)
 	}
@@ -299,30 +292,39 @@ func (p *pool) done(in *Instance) {
 	}
 }
 
-// release hands in to the next caller or keeps it. It reports true if the
-// instance is to be buried by the caller, without the lock.
-func (p *pool) release(in *Instance) bool {
+// giveBack hands in to the next caller, keeps it, or has it buried if it is
+// retired. Called with the lock held.
+func (p *pool) giveBack(in *Instance) {
 	if p.closed && in.retire == CauseNone {
 		in.retire = CauseClose
 	}
 	if in.retire != CauseNone {
-		p.counts.retired[in.retire]++
-		p.memory -= int64(in.counted)
-		return true
+		p.retire(in, in.retire)
+		return
 	}
 	if w := p.queue.head; w != nil && w.urgent {
 		p.queue.pop()
 		w.settle(in, nil)
-		return false
+		return
 	}
 	p.free = append(p.free, in)
 	p.wakeFirst()
-	return false
+}
+
+// retire buries in in the background: the close export may take its time, and
+// so does giving back much memory. Called with the lock held.
+func (p *pool) retire(in *Instance, cause Cause) {
+	in.retire = cause
+	p.counts.retired[cause]++
+	p.memory -= int64(in.counted)
+	p.g.background.Add(1)
+	go p.bury(in)
 }
 
 // bury disposes of a retired instance and then gives its place away, so that
 // there are never more instances than allowed.
 func (p *pool) bury(in *Instance) {
+	defer p.g.background.Done() // Close waits for it
 	switch in.retire {
 	case CauseClose, CauseTrim, CauseMaxOps, CauseLarge:
 		in.sayGoodbye()
@@ -343,33 +345,23 @@ func (p *pool) idle(in *Instance) {
 	in.used()
 	p.mu.Lock()
 	p.account(in)
-	gone := p.release(in)
+	p.giveBack(in)
 	p.mu.Unlock()
-	if gone {
-		p.bury(in)
-	}
 }
 
 // trim retires the instances that were free ever since the last trim, but
 // keeps one.
 func (p *pool) trim() {
 	p.mu.Lock()
-	n := min(p.minFree, len(p.free), p.total-1)
-	var gone []*Instance
+	defer p.mu.Unlock()
+	n := min(p.minFree, len(p.free)-1)
+	for i := range max(n, 0) {
+		p.retire(p.free[i], CauseTrim) // the oldest: callers take from the end
+	}
 	if n > 0 {
-		gone = append(gone, p.free[:n]...) // the oldest: callers take from the end
 		p.free = append(p.free[:0], p.free[n:]...)
-		for _, in := range gone {
-			in.retire = CauseTrim
-			p.counts.retired[CauseTrim]++
-			p.memory -= int64(in.counted)
-		}
 	}
 	p.minFree = len(p.free)
-	p.mu.Unlock()
-	for _, in := range gone {
-		p.bury(in)
-	}
 }
 
 // close sends everybody away and waits until every instance is gone. Instances
@@ -385,19 +377,13 @@ func (p *pool) close() {
 	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 		w.settle(nil, abi.ErrClosed)
 	}
-	gone := p.free
-	p.free = nil
-	for _, in := range gone {
-		in.retire = CauseClose
-		p.counts.retired[CauseClose]++
-		p.memory -= int64(in.counted)
+	for _, in := range p.free {
+		p.retire(in, CauseClose)
 	}
+	p.free = nil
 	if p.total == 0 {
 		close(p.empty)
 	}
 	p.mu.Unlock()
-	for _, in := range gone {
-		p.bury(in)
-	}
 	<-p.empty
 }

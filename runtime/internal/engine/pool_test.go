@@ -161,7 +161,7 @@ func TestRetirement(t *testing.T) {
 			require.Equal(t, tc.kind, ge.Kind, err)
 			require.Equal(t, "ws_get", ge.Op)
 			require.Equal(t, int64(1), g.Stats().Retirements[tc.cause])
-			require.Zero(t, g.Stats().Instances)
+			waitFor(t, func() bool { return g.Stats().Instances == 0 })
 			require.Zero(t, g.Stats().Memory)
 			require.Equal(t, int64(1), g.Stats().Ops[opGet].Faults)
 		})
