@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,4 +94,41 @@ func TestMeteredCallsDoNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}))
+}
+
+// Many guests that loop at once share the processors: each is stopped soon
+// after its deadline, and a bystander goes on.
+func TestManyLoopsAtOnce(t *testing.T) {
+	bad := metered(t, func(c *engine.Config) { c.Instances, c.Timeout = 16, 50*time.Millisecond })
+	good := metered(t, nil)
+	var mu sync.Mutex
+	var over, served []time.Duration
+	var loops sync.WaitGroup
+	for range 16 {
+		loops.Go(func() {
+			for range 2 {
+				took, _ := run(context.Background(), bad, 1)
+				mu.Lock()
+				over = append(over, took-50*time.Millisecond)
+				mu.Unlock()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { loops.Wait(); close(done) }()
+	for stop := false; !stop; {
+		select {
+		case <-done:
+			stop = true
+		default:
+			from := time.Now()
+			_, err := run(t.Context(), good, 100)
+			require.NoError(t, err)
+			served = append(served, time.Since(from))
+		}
+	}
+	for name, d := range map[string][]time.Duration{"released after the deadline": over, "bystander": served} {
+		slices.Sort(d)
+		t.Logf("%s: n=%d p50=%v p99=%v max=%v", name, len(d), d[len(d)/2], d[len(d)*99/100], d[len(d)-1])
+	}
 }
