@@ -120,6 +120,12 @@ func TestCheckSchema(t *testing.T) {
 			assert.NotContains(t, got, "hunter2")
 		})
 	}
+	refs := `{"$defs": {"Level": {"enum": ["low", "high"]}, "Count": {"type": "integer", "maximum": 9}},
+		"properties": {"level": {"$ref": "#/$defs/Level"}, "count": {"$ref": "#/$defs/Count"}, "a/b": {}, "c": {"$ref": "#/properties/a~1b"}}}`
+	assert.Empty(t, manifest.CheckSchema([]byte(refs), []manifest.Item{item("level", "low"), item("count", "3"), item("c", "x")}))
+	assert.Contains(t, texts(manifest.CheckSchema([]byte(refs), []manifest.Item{item("count", "10")})), "count: maximum: got 10, want 9")
+	assert.Contains(t, texts(manifest.CheckSchema([]byte(refs), []manifest.Item{item("level", "mid")})), "level: value must be one of")
+	assert.Empty(t, manifest.CheckSchema([]byte(multiplying(8, 2)), []manifest.Item{item("x", "1")}))
 	open := `{"additionalProperties": {"type": "integer"}}`
 	assert.Empty(t, manifest.CheckSchema([]byte(open), []manifest.Item{item("x", "")}))
 	closed := `{"additionalProperties": false, "properties": {"name": {}}}`
@@ -132,8 +138,15 @@ func TestCompileSchemaRefuses(t *testing.T) {
 		"not JSON":      {"{", "not JSON"},
 		"a list":        {"[]", "not a JSON object"},
 		"bad type":      {`{"type": "sting"}`, "metadata schema"},
-		"local ref":     {`{"$defs": {"a": {}}, "properties": {"x": {"$ref": "#/$defs/a"}}}`, "$ref"},
-		"remote ref":    {`{"$ref": "https://example.com/x"}`, "$ref"},
+		"recursive":     {`{"$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"not": {"$ref": "#/$defs/a"}}}, "properties": {"x": {"$ref": "#/$defs/a"}}}`, "leads to itself"},
+		"nowhere":       {`{"properties": {"x": {"$ref": "#/$defs/a"}}}`, "leads nowhere"},
+		"anchor":        {`{"properties": {"x": {"$ref": "#a"}}}`, "inside of the schema"},
+		"dynamic":       {`{"properties": {"x": {"$dynamicRef": "#/a"}}}`, "$dynamicRef"},
+		"nested id":     {`{"properties": {"x": {"$id": "other"}}}`, "$id"},
+		"old dialect":   {`{"$schema": "http://json-schema.org/draft-04/schema#"}`, "too old"},
+		"multiplying":   {multiplying(8, 10), "too large with its references followed"},
+		"remote ref":    {`{"$ref": "https://example.com/x"}`, "inside of the schema"},
+		"file ref":      {`{"$ref": "file:///etc/passwd"}`, "inside of the schema"},
 		"file schema":   {`{"$schema": "file:///etc/passwd"}`, "nothing outside of the schema is read"},
 		"remote schema": {`{"$schema": "https://example.com/x"}`, "nothing outside of the schema is read"},
 		"big number":    {`{"maximum": 1e999999999}`, "out of range"},
@@ -149,6 +162,16 @@ func TestCompileSchemaRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// multiplying is a schema that refers often to one that refers often to …
+func multiplying(levels, often int) string {
+	var out []string
+	for i := range levels {
+		refs := strings.Repeat(fmt.Sprintf(`{"$ref": "#/$defs/d%d"},`, i+1), often)
+		out = append(out, fmt.Sprintf(`"d%d": {"allOf": [%s]}`, i, strings.TrimSuffix(refs, ",")))
+	}
+	return fmt.Sprintf(`{"$defs": {%s, "d%d": {}}, "properties": {"x": {"$ref": "#/$defs/d0"}}}`, strings.Join(out, ","), levels)
 }
 
 // manyPatterns are properties with a middling pattern each.

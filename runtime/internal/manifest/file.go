@@ -15,11 +15,11 @@ import (
 // programs never close their files.
 const settleTime = 2 * time.Second
 
-// errBusy says that the file is being written at the moment.
-var errBusy = errors.New("the file is being written")
+// ErrBusy says that a file is being written at the moment; try again soon.
+var ErrBusy = errors.New("the file is being written")
 
 // open opens the regular file at path, or that a symbolic link at path leads
-// to. It never blocks on a pipe or device. errBusy means half-written.
+// to. It never blocks on a pipe or device. ErrBusy means half-written.
 func open(path string) (*os.File, fs.FileInfo, error) {
 	// O_NONBLOCK because opening a pipe otherwise waits for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -33,7 +33,7 @@ func open(path string) (*os.File, fs.FileInfo, error) {
 	case !info.Mode().IsRegular():
 		err = fmt.Errorf("the path is %s, not a file", modeName(info.Mode()))
 	case halfWritten(f, info):
-		err = errBusy
+		err = ErrBusy
 	default:
 		return f, info, nil
 	}
@@ -45,9 +45,12 @@ func halfWritten(f *os.File, info fs.FileInfo) bool {
 	return time.Since(info.ModTime()) < settleTime && openForWriting(f)
 }
 
-// readFile returns the content of the file at path, as open finds it, and at
-// most limit bytes; a larger file is an error. Errors do not name the path.
-func readFile(path string, limit int64) ([]byte, error) {
+// ReadFile returns the content of the regular file at path, or that a symbolic
+// link at path leads to, of at most limit bytes; a larger file is an error. It
+// never blocks on a pipe or device and never returns half of what is being
+// written: then the error is [ErrBusy]. Errors do not name the path. Use it for
+// modules too.
+func ReadFile(path string, limit int64) ([]byte, error) {
 	f, info, err := open(path)
 	if err != nil {
 		return nil, err
@@ -66,7 +69,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 	// Whoever began to write after open may have been overtaken.
 	after, err := f.Stat()
 	if err != nil || after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()) || halfWritten(f, after) {
-		return nil, errBusy
+		return nil, ErrBusy
 	}
 	return data, nil
 }

@@ -135,7 +135,7 @@ func (l *loader) file(path string) {
 		l.module(path)
 		return
 	}
-	data, err := readFile(path, l.opts.MaxFileSize)
+	data, err := ReadFile(path, l.opts.MaxFileSize)
 	if err != nil {
 		l.unreadable(path, err)
 		return
@@ -259,7 +259,7 @@ func (l *loader) module(path string) {
 
 func (l *loader) unreadable(path string, err error) {
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, ErrBusy):
 		l.res.Busy = append(l.res.Busy, path)
 	case errors.Is(err, fs.ErrNotExist) && dangling(path):
 		l.problem(path, "the symbolic link leads to a file that does not exist")

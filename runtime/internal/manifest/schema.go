@@ -2,22 +2,16 @@ package manifest
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"regexp/syntax"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 const (
 	maxSchemaSize     = 64 << 10
-	maxSchemaDepth    = 32
 	maxSchemaProblems = 50
 )
 
@@ -30,10 +24,12 @@ type Schema struct {
 
 // CompileSchema reads the JSON Schema of a module's metadata: an object schema
 // of at most 64 KiB that describes one property per metadata item. A property
-// with "secret": true is never shown in messages. The schema comes from a
-// module and is not trusted: references ($ref), which could make checking cost
-// more than the schema's size, numbers with large exponents and large regular
-// expressions are refused, and nothing is ever fetched.
+// with "secret": true is never shown in messages.
+//
+// The schema comes from a module and is not trusted. Nothing is ever fetched: a
+// $ref leads to a place inside of the schema, and not to itself. A schema that is
+// huge once its references are followed, numbers with large exponents and large
+// regular expressions are refused.
 //
 // Patterns are those of Go's package regexp: no look-ahead, no back references.
 func CompileSchema(text []byte) (s *Schema, err error) {
@@ -53,7 +49,7 @@ func CompileSchema(text []byte) (s *Schema, err error) {
 	if !ok {
 		return nil, errors.New("the metadata schema is not a JSON object")
 	}
-	if msg := checkJSON(doc, 0, true); msg != "" {
+	if msg := checkSchema(doc); msg != "" {
 		return nil, errors.New("the metadata schema " + msg)
 	}
 	c := jsonschema.NewCompiler()
@@ -114,48 +110,6 @@ type refuseLoader struct{}
 
 func (refuseLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("it refers to %s, and nothing outside of the schema is read", quote(url))
-}
-
-// checkJSON returns what is too costly in v, or "".
-func checkJSON(v any, depth int, schema bool) string {
-	if depth > maxSchemaDepth {
-		return fmt.Sprintf("is nested more than %d levels deep", maxSchemaDepth)
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			if schema && (name == "$ref" || name == "$dynamicRef" || name == "$recursiveRef") {
-				return "uses " + name + ", which is not supported; write the referenced schema in its place"
-			}
-			if msg := checkJSON(v[name], depth+1, schema); msg != "" {
-				return msg
-			}
-		}
-	case []any:
-		for _, e := range v {
-			if msg := checkJSON(e, depth+1, schema); msg != "" {
-				return msg
-			}
-		}
-	case json.Number:
-		if !modestNumber(v.String()) {
-			return "has the number " + quote(v.String()) + ", which is out of range"
-		}
-	}
-	return ""
-}
-
-// modestNumber reports whether exact arithmetic on the number is cheap.
-func modestNumber(s string) bool {
-	if len(s) > 400 {
-		return false
-	}
-	i := strings.IndexAny(s, "eE")
-	if i < 0 {
-		return true
-	}
-	exp, err := strconv.Atoi(s[i+1:])
-	return err == nil && exp > -400 && exp < 400
 }
 
 // CheckSchema is CompileSchema and Check; a schema that does not compile is

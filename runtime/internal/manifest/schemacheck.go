@@ -224,7 +224,7 @@ func decodeJSON(text string) (any, string) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, "the value has text after its JSON"
 	}
-	if msg := checkJSON(v, 0, false); msg != "" {
+	if msg := checkValue(v, 0); msg != "" {
 		return nil, "the value " + msg
 	}
 	return v, ""
@@ -235,6 +235,7 @@ func wantedTypes(s *jsonschema.Schema, types map[string]bool, depth int) {
 	if s == nil || depth > maxSchemaDepth {
 		return
 	}
+	wantedTypes(s.Ref, types, depth+1)
 	if s.Types != nil {
 		for _, t := range s.Types.ToStrings() {
 			types[t] = true
