@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 
@@ -25,7 +24,7 @@ const (
 )
 
 // engineConfig says how the engine runs the module for one component.
-func (mod *module) engineConfig(cfg *ModuleConfig) (engine.Config, error) {
+func (mod *wasmModule) engineConfig(cfg *ModuleConfig) (engine.Config, error) {
 	var wrong []string
 	ec := engine.Config{
 		Component:    cfg.Component,
@@ -111,5 +110,3 @@ func parseFeatures(names []string) (abi.Features, []string) {
 	}
 	return set, unknown
 }
-
-var _ = runtime.GOOS

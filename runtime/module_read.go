@@ -9,8 +9,8 @@ import (
 	"github.com/wasmstate/wasmstate/runtime/internal/engine"
 )
 
-// module is a module as read from its bytes.
-type module struct {
+// wasmModule is a module as read from its bytes.
+type wasmModule struct {
 	bytes    []byte
 	manifest manifestFacts
 	features abi.Features
@@ -26,7 +26,7 @@ type manifestFacts struct {
 }
 
 // read checks the module before anything else sees it.
-func (m *Modules) read(component string, wasm []byte) (*module, error) {
+func (m *Modules) read(component string, wasm []byte) (*wasmModule, error) {
 	if len(wasm) < 8 || string(wasm[:4]) != "\x00asm" {
 		return nil, refusal(component, "it is not a WebAssembly module")
 	}
@@ -51,12 +51,12 @@ func (m *Modules) read(component string, wasm []byte) (*module, error) {
 	if len(unknown) > 0 {
 		return nil, refusal(component, fmt.Sprintf("its manifest declares unknown features %q", unknown))
 	}
-	return &module{bytes: wasm, features: features, manifest: manifestFacts{
+	return &wasmModule{bytes: wasm, features: features, manifest: manifestFacts{
 		Name: doc.Name, Version: doc.Version, Mode: doc.Concurrency.Mode, State: doc.State, MaxInstances: doc.Concurrency.Max, MaxTransactionOps: doc.MaxTransactionOps}}, nil
 }
 
 // code is what the engine compiles.
-func (mod *module) code(meter Meter, debug bool) (engine.Code, error) {
+func (mod *wasmModule) code(meter Meter, debug bool) (engine.Code, error) {
 	switch meter {
 	case MeterFuel, MeterNone:
 		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterNone, Debug: debug}, nil
