@@ -68,6 +68,11 @@ func NewModules(cfg ModulesConfig) (*Modules, error) {
 	return &Modules{cfg: cfg, cache: cache, budget: engine.NewBudget(cfg.MemoryBudget)}, nil
 }
 
+// maxFile is the largest module file that is read, in bytes.
+func (m *Modules) maxFile() int64 {
+	return int64(orDefault(m.cfg.Limits.FileBytes, 16<<20))
+}
+
 // MemoryUsed is the linear memory of all guests together, in bytes.
 func (m *Modules) MemoryUsed() int64 { return m.budget.Used() }
 
