@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -9,69 +10,88 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 )
 
-// keyIndex holds the keys in ascending order once somebody has listed them.
-// It may hold keys that are gone; the map decides.
+// keyIndex holds the keys in ascending order once somebody has listed them. It
+// may hold keys that are gone; the map decides. No key is in it twice.
 type keyIndex struct {
 	built  bool
 	sorted []string
-	added  []string // created since sorted was made, in any order
+	recent []string // created lately, also sorted: cheap to insert into
 }
 
-// created notes a new key; live is the number of keys there are. An index that
-// is mostly out of date is dropped, which bounds its size.
+// mostRecent is how many keys are inserted one by one before they are merged.
+const mostRecent = 1024
+
+// created notes a new key; live is the number of keys there are.
 func (x *keyIndex) created(key string, live int) {
-	if !x.built {
+	if x.stale(live) {
+		*x = keyIndex{} // built again by the next listing, or never
 		return
 	}
-	if len(x.sorted)+len(x.added) > 2*live+1024 {
-		*x = keyIndex{}
+	if _, found := slices.BinarySearch(x.sorted, key); found {
+		return // was deleted before
+	}
+	i, found := slices.BinarySearch(x.recent, key)
+	if found {
 		return
 	}
-	x.added = append(x.added, key)
+	if x.recent = slices.Insert(x.recent, i, key); len(x.recent) > mostRecent {
+		x.sorted = merge(x.sorted, x.recent)
+		x.recent = x.recent[:0]
+	}
 }
 
-// stale reports whether refresh has work to do.
-func (x *keyIndex) stale() bool { return !x.built || len(x.added) > 0 }
+// stale reports whether the index must be built before it can be used: it never
+// was, or most of it is out of date.
+func (x *keyIndex) stale(live int) bool {
+	return !x.built || len(x.sorted)+len(x.recent) > 2*live+mostRecent
+}
 
-// refresh brings the index up to date with entries.
-func (x *keyIndex) refresh(entries map[string]*entry) {
-	if !x.built {
-		*x = keyIndex{built: true, sorted: slices.Sorted(maps.Keys(entries))}
-		return
-	}
-	slices.Sort(x.added)
-	merged := make([]string, 0, len(entries))
-	old, added := x.sorted, x.added
-	for len(old) > 0 || len(added) > 0 {
-		var key string
-		if len(added) == 0 || len(old) > 0 && old[0] <= added[0] {
-			key, old = old[0], old[1:]
+// merge adds the sorted keys of add to those of sorted, from the back and in
+// place.
+func merge(sorted, add []string) []string {
+	i, j := len(sorted)-1, len(add)-1
+	sorted = append(sorted, add...)
+	for at := len(sorted) - 1; j >= 0; at-- {
+		if i >= 0 && sorted[i] > add[j] {
+			sorted[at] = sorted[i]
+			i--
 		} else {
-			key, added = added[0], added[1:]
-		}
-		// A key that was deleted and created again is there twice.
-		if n := len(merged); entries[key] != nil && (n == 0 || merged[n-1] != key) {
-			merged = append(merged, key)
+			sorted[at] = add[j]
+			j--
 		}
 	}
-	*x = keyIndex{built: true, sorted: merged}
+	return sorted
 }
 
-// from returns the sorted keys that begin with prefix and come after the key
-// after. The caller holds the lock for reading at least and has refreshed.
-func (x *keyIndex) from(prefix, after string) []string {
-	keys := x.sorted
-	i, _ := slices.BinarySearch(keys, max(prefix, after))
-	if keys = keys[i:]; len(keys) > 0 && keys[0] == after {
-		keys = keys[1:]
+// from yields the keys that begin with prefix and come after the key after.
+func (x *keyIndex) from(prefix, after string) iter.Seq[string] {
+	start := func(keys []string) []string {
+		i, _ := slices.BinarySearch(keys, max(prefix, after))
+		if keys = keys[i:]; len(keys) > 0 && keys[0] == after {
+			keys = keys[1:]
+		}
+		return keys
 	}
-	return keys
+	return func(yield func(string) bool) {
+		a, b := start(x.sorted), start(x.recent)
+		for len(a) > 0 || len(b) > 0 {
+			next := &a
+			if len(a) == 0 || len(b) > 0 && b[0] < a[0] {
+				next = &b
+			}
+			key := (*next)[0]
+			*next = (*next)[1:]
+			if !strings.HasPrefix(key, prefix) || !yield(key) {
+				return
+			}
+		}
+	}
 }
 
-// listing calls page under the lock with an index that is up to date.
+// listing calls page under the lock with an index that can be used.
 func (s *store) listing(ctx context.Context, page func()) error {
 	s.mu.RLock()
-	if err := s.ready(ctx); err != nil || !s.index.stale() {
+	if err := s.ready(ctx); err != nil || !s.index.stale(len(s.entries)) {
 		defer s.mu.RUnlock()
 		if err == nil {
 			page()
@@ -84,7 +104,7 @@ func (s *store) listing(ctx context.Context, page func()) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	s.index.refresh(s.entries)
+	s.index = keyIndex{built: true, sorted: slices.Sorted(maps.Keys(s.entries))}
 	page()
 	return nil
 }
@@ -97,10 +117,7 @@ func (s *store) Keys(ctx context.Context, req *abi.KeysRequest, resp *abi.KeysRe
 	}
 	prefix := string(req.Prefix)
 	return s.listing(ctx, func() {
-		for _, key := range s.index.from(prefix, string(req.Cursor)) {
-			if !strings.HasPrefix(key, prefix) {
-				return
-			}
+		for key := range s.index.from(prefix, string(req.Cursor)) {
 			if !s.entries[key].live() {
 				continue
 			}
@@ -140,7 +157,7 @@ func (s *store) Export(ctx context.Context, req *abi.ExportRequest, resp *abi.Ex
 	resp.Cursor = resp.Cursor[:0]
 	size, last := 0, ""
 	return s.listing(ctx, func() {
-		for _, key := range s.index.from("", string(req.Cursor)) {
+		for key := range s.index.from("", string(req.Cursor)) {
 			e := s.entries[key]
 			if !e.live() {
 				continue

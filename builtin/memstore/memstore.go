@@ -5,9 +5,9 @@
 //
 // Costs: Get, and Set of an existing key whose value does not grow, copy the
 // bytes and allocate nothing. An expiry costs one heap operation. Keys are
-// listed from a sorted index that is built by the first listing (n log n) and
-// then only merged with the keys created since (n), so that a page costs a
-// binary search; a store that never lists pays nothing for it.
+// listed from a sorted index that the first listing builds (n log n); from then
+// on a page costs a binary search and a new key an insertion (a microsecond or
+// so). A store that never lists pays nothing for it.
 //
 // Nothing survives the process. A reload moves the data to the new generation
 // with Export and Import, etags and expiry included.
