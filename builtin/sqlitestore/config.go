@@ -17,6 +17,7 @@ import (
 type config struct {
 	dsn      string // a file: URI
 	path     string // of the file; "" for a database in memory
+	fresh    bool   // the file does not exist yet
 	readOnly bool
 	memory   bool
 
@@ -136,32 +137,44 @@ func (c *config) connection(text string) error {
 	return c.reachable()
 }
 
-// reachable opens the file the way SQLite will, because the system's reason for
-// a failure is clearer than SQLite's.
+// reachable looks at the file's place, because what it finds is clearer than
+// SQLite's "unable to open". It does not open the file: closing it again would
+// drop the locks that another store in this process holds on it, as POSIX
+// wants it.
 func (c *config) reachable() error {
 	if c.path == "" {
 		return invalid("connectionString names no file")
 	}
 	dir := filepath.Dir(c.path)
-	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return invalid("connectionString: the folder %q does not exist; create it or correct the path", dir)
-	} else if err == nil && !info.IsDir() {
+	case err != nil:
+		return abi.WrapError(abi.CodePermission, "connectionString", err)
+	case !info.IsDir():
 		return invalid("connectionString: %q is not a folder", dir)
 	}
-	if info, err := os.Stat(c.path); err == nil && info.IsDir() {
+	info, err = os.Stat(c.path)
+	switch {
+	case err == nil && info.IsDir():
 		return invalid("connectionString: %q is a folder; give the path of a file in it", c.path)
+	case errors.Is(err, fs.ErrNotExist) && c.readOnly:
+		return invalid("connectionString: the file %q does not exist and is opened read-only", c.path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return abi.WrapError(abi.CodePermission, "connectionString", err)
 	}
-	flags := os.O_RDWR | os.O_CREATE
-	if c.readOnly {
-		flags = os.O_RDONLY
-	}
-	f, err := os.OpenFile(c.path, flags, 0o600)
-	if err != nil {
-		code := abi.CodeUnavailable
-		if errors.Is(err, fs.ErrPermission) {
-			code = abi.CodePermission
+	c.fresh = err != nil
+	return nil
+}
+
+// protect takes a new file and its log away from other users of the machine,
+// for state may be secret. SQLite gives logs the mode of the file.
+func (c *config) protect() error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Chmod(c.path+suffix, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return abi.WrapError(abi.CodePermission, "connectionString", err)
 		}
-		return abi.WrapError(code, "connectionString", err)
 	}
-	return f.Close()
+	return nil
 }

@@ -154,7 +154,7 @@ func wrap(what string, err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		code, hint = abi.CodeUnavailable, "another process holds the file's lock for longer than busyTimeout"
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL:
-		code, hint = abi.CodeUnavailable, "the file or its folder cannot be used; is the disk full or gone?"
+		code, hint = abi.CodeUnavailable, "the file or its folder cannot be used: is one of them read-only or another user's, or the disk full or gone?"
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		code, hint = abi.CodePermission, "the database or its folder is read-only"
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:

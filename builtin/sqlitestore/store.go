@@ -77,11 +77,18 @@ func (s *store) Init(ctx context.Context, md abi.Metadata) (err error) {
 	conns := []*conn{c}
 	defer func() {
 		for _, c := range conns { // those that no goroutine owns
-			err = errors.Join(err, c.close())
+			if closeErr := c.close(); closeErr != nil {
+				err = errors.Join(err, closeErr)
+			}
 		}
 	}()
 	if err := migrate(c, &cfg); err != nil {
 		return err
+	}
+	if cfg.fresh {
+		if err := cfg.protect(); err != nil {
+			return err
+		}
 	}
 	w, err := newWriter(c, &cfg)
 	if err != nil {

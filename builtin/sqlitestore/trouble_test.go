@@ -2,6 +2,7 @@ package sqlitestore_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -34,6 +35,7 @@ func TestBadConfiguration(t *testing.T) {
 		{"folder missing", []string{"url", filepath.Join(dir, "no", "data.db")}, abi.CodeInvalidArgument, "does not exist; create it"},
 		{"folder is a file", []string{"url", filepath.Join(file, "data.db")}, abi.CodeInvalidArgument, "is not a folder"},
 		{"file is a folder", []string{"url", dir}, abi.CodeInvalidArgument, "is a folder; give the path of a file"},
+		{"read-only and missing", []string{"url", filepath.Join(dir, "none.db") + "?mode=ro"}, abi.CodeInvalidArgument, "does not exist and is opened read-only"},
 		{"no database", []string{"url", file}, abi.CodeCorrupt, "not a sound SQLite database"},
 		{"somebody's table", []string{"url", other}, abi.CodeInvalidArgument, `no column "key"`},
 		{"read-only without table", []string{"url", other + "?mode=ro", "tableName", "x"}, abi.CodeInvalidArgument, `table "x" does not exist`},
@@ -151,6 +153,37 @@ func TestLeavesWhileLocked(t *testing.T) {
 	if r := get(t, s, "k"); string(r.Value) != "old" {
 		t.Errorf("a write that its caller had left was carried out: %q", r.Value)
 	}
+}
+
+// TestReaderLeavesWhileLocked does the same where readers need the lock too.
+func TestReaderLeavesWhileLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.db")
+	s := open(t, "connectionString", path, "busyTimeout", "1h", "timeout", "1h", "disableWAL", "true")
+	set(t, s, abi.SetRequest{Key: []byte("k"), Value: []byte("v")})
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	locker, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locker.Close()
+	if _, err := locker.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // more than there are readers
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		if err := s.Get(ctx, &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("get while locked: %v", err)
+		}
+		cancel()
+	}
+	if _, err := locker.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	get(t, s, "k")
 }
 
 // TestTwoStoresOneFile counts in one key from two stores.
