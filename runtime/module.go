@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -107,26 +108,15 @@ type ModuleConfig struct {
 // interface of abi, and those that the module does not offer return
 // abi.ErrUnsupported. Close it even if Init failed or was never called.
 func (m *Modules) Open(ctx context.Context, wasm []byte, cfg ModuleConfig) (abi.Store, error) {
+	mod, ec, err := m.prepare(wasm, &cfg)
+	if err != nil {
+		return nil, err
+	}
 	log := cfg.Logger
 	if log == nil {
 		log = zap.NewNop()
 	}
-	cfg.Host.Component = cfg.Component
-	if cfg.Host.Log == nil {
-		cfg.Host.Log = logTo(log)
-	}
-	mod, err := m.read(cfg.Component, wasm)
-	if err != nil {
-		return nil, err
-	}
-	ec, err := mod.engineConfig(&cfg)
-	if err != nil {
-		return nil, err
-	}
-	if ec.Host, err = hostfuncs.New(cfg.Host); err != nil {
-		return nil, refusal(cfg.Component, err.Error())
-	}
-	ec.Cache, ec.Budget, ec.Observer = m.cache, m.budget, &moduleObserver{log: log}
+	ec.Cache, ec.Budget, ec.Observer = m.cache, m.budget, &moduleObserver{log: log, stateful: ec.Stateful}
 	g, err := engine.Load(ctx, ec)
 	if err != nil {
 		return nil, err
@@ -135,6 +125,43 @@ func (m *Modules) Open(ctx context.Context, wasm []byte, cfg ModuleConfig) (abi.
 		Store: wasmstore.New(guest{g}, wasmstore.Config{Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps}),
 		guest: g,
 	}, nil
+}
+
+// CheckModule tells what Open would refuse, without compiling: the module, its
+// manifest, its imports against what cfg grants, and cfg itself. An error is a
+// *GuestError of kind load.
+func (m *Modules) CheckModule(wasm []byte, cfg ModuleConfig) error {
+	_, ec, err := m.prepare(wasm, &cfg)
+	if err != nil {
+		return err
+	}
+	return ec.Host.Close()
+}
+
+// prepare does everything up to compiling. The caller closes the host of the
+// configuration.
+func (m *Modules) prepare(wasm []byte, cfg *ModuleConfig) (*wasmModule, engine.Config, error) {
+	cfg.Host.Component = cfg.Component
+	if cfg.Host.Log == nil && cfg.Logger != nil {
+		cfg.Host.Log = logTo(cfg.Logger)
+	}
+	mod, err := m.read(cfg.Component, wasm)
+	if err != nil {
+		return nil, engine.Config{}, err
+	}
+	ec, wrong := mod.engineConfig(cfg)
+	host, err := hostfuncs.New(cfg.Host)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	if len(wrong) > 0 {
+		if host != nil {
+			_ = host.Close()
+		}
+		return nil, ec, refusal(cfg.Component, strings.Join(wrong, "; "))
+	}
+	ec.Host = host
+	return mod, ec, nil
 }
 
 // moduleStore is a store whose guest can be looked at.

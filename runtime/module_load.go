@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -23,8 +22,9 @@ const (
 	pageBytes        = 64 << 10
 )
 
-// engineConfig says how the engine runs the module for one component.
-func (mod *wasmModule) engineConfig(cfg *ModuleConfig) (engine.Config, error) {
+// engineConfig says how the engine runs the module for one component, and what
+// is wrong with that.
+func (mod *wasmModule) engineConfig(cfg *ModuleConfig) (engine.Config, []string) {
 	var wrong []string
 	ec := engine.Config{
 		Component:    cfg.Component,
@@ -83,10 +83,7 @@ func (mod *wasmModule) engineConfig(cfg *ModuleConfig) (engine.Config, error) {
 		wrong = append(wrong, err.Error())
 	}
 	ec.Code = code
-	if len(wrong) > 0 {
-		return ec, refusal(cfg.Component, strings.Join(wrong, "; "))
-	}
-	return ec, nil
+	return ec, wrong
 }
 
 func orDefault[T comparable](v, def T) T {

@@ -14,7 +14,9 @@ import (
 // by its callers as often as they like, so that faults are logged at most once
 // a second, with the number of those that were not.
 type moduleObserver struct {
-	log    *zap.Logger
+	log      *zap.Logger
+	stateful bool // an instance that goes takes data with it
+
 	next   atomic.Int64 // Unix nanoseconds from which the next fault is logged
 	silent atomic.Int64 // faults since the last that was logged
 }
@@ -31,7 +33,7 @@ func (o *moduleObserver) Retired(cause engine.Cause, err error) {
 		o.silent.Add(1)
 		return
 	}
-	o.log.Warn("instance retired after a fault", zap.Stringer("cause", cause), zap.Error(err), zap.Int64("notLogged", o.silent.Swap(0)))
+	o.log.Warn("instance retired after a fault", zap.Stringer("cause", cause), zap.Error(err), zap.Bool("stateLost", o.stateful), zap.Int64("notLogged", o.silent.Swap(0)))
 }
 
 // Down implements engine.Observer.
