@@ -1,6 +1,11 @@
 package runtime
 
-import "github.com/wasmstate/wasmstate/abi"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/wasmstate/wasmstate/abi"
+)
 
 // ModuleInfo is what can be told of a module without running it.
 type ModuleInfo struct {
@@ -31,7 +36,18 @@ type ModuleCapability struct {
 // InspectModule reads a module without running or compiling it. An error is a
 // *GuestError of kind load.
 func (m *Modules) InspectModule(wasm []byte) (*ModuleInfo, error) {
-	return nil, errNotYet
+	mod, err := m.read("", wasm)
+	if err != nil {
+		return nil, err
+	}
+	f := &mod.manifest
+	sum := sha256.Sum256(wasm)
+	return &ModuleInfo{
+		Name: f.Name, Version: f.Version, Description: f.Description, Type: "state." + f.Name,
+		Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: len(wasm), Features: mod.features,
+		Concurrency: orDefault(f.Mode, "single"), MaxInstances: f.MaxInstances, State: orDefault(f.State, "none"), Schema: f.Schema,
+		Capabilities: f.Capabilities, Memory: f.MemoryBytes, MaxTransactionOps: f.MaxTransactionOps, License: f.License, Source: f.Source,
+	}, nil
 }
 
 // PackModule validates manifest (JSON), embeds it in wasm, strips debug

@@ -18,11 +18,14 @@ type wasmModule struct {
 
 // manifestFacts is what of a manifest matters for running the module.
 type manifestFacts struct {
-	Name, Version     string
-	Mode, State       string
-	MaxInstances      int
-	MaxTransactionOps int
-	MemoryBytes       int64
+	Name, Version, Description string
+	License, Source            string
+	Mode, State                string
+	MaxInstances               int
+	MaxTransactionOps          int
+	MemoryBytes                int64
+	Schema                     []byte
+	Capabilities               []ModuleCapability
 }
 
 // read checks the module before anything else sees it.
@@ -35,9 +38,11 @@ func (m *Modules) read(component string, wasm []byte) (*wasmModule, error) {
 		return nil, refusal(component, "it has no manifest: add one with `wasmstate pack`")
 	}
 	var doc struct {
-		Name, Version string
-		Features      []string
-		Concurrency   struct {
+		Name, Version, Description, License, Source string
+		Features                                    []string
+		Metadata                                    json.RawMessage
+		Capabilities                                []ModuleCapability
+		Concurrency                                 struct {
 			Mode string
 			Max  int
 		}
@@ -52,7 +57,8 @@ func (m *Modules) read(component string, wasm []byte) (*wasmModule, error) {
 		return nil, refusal(component, fmt.Sprintf("its manifest declares unknown features %q", unknown))
 	}
 	return &wasmModule{bytes: wasm, features: features, manifest: manifestFacts{
-		Name: doc.Name, Version: doc.Version, Mode: doc.Concurrency.Mode, State: doc.State, MaxInstances: doc.Concurrency.Max, MaxTransactionOps: doc.MaxTransactionOps}}, nil
+		Name: doc.Name, Version: doc.Version, Description: doc.Description, License: doc.License, Source: doc.Source,
+		Schema: doc.Metadata, Capabilities: doc.Capabilities, Mode: doc.Concurrency.Mode, State: doc.State, MaxInstances: doc.Concurrency.Max, MaxTransactionOps: doc.MaxTransactionOps}}, nil
 }
 
 // code is what the engine compiles.
