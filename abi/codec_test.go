@@ -152,7 +152,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%q, want %q", got, tt.text)
 		}
 	}
-	if errors.Is(abi.ErrQuota, abi.NewError(abi.CodeQuota, "full")) {
+	if full := abi.NewError(abi.CodeQuota, "full"); abi.ErrQuota.Is(full) {
 		t.Error("a sentinel is an error with a message")
 	}
 	if s := abi.Code(99).String(); s != "code 99" {

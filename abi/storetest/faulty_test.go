@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"testing"
@@ -178,7 +179,7 @@ func (f *faulty) racy() {
 func (f *faulty) oneByOne(ctx context.Context, ops []abi.Op) error {
 	for i := range ops {
 		if err := f.full.Transact(ctx, ops[i:i+1]); err != nil {
-			return &abi.OpError{Index: i, Err: err.(*abi.OpError).Err}
+			return &abi.OpError{Index: i, Err: errors.Unwrap(err)}
 		}
 		yield()
 	}

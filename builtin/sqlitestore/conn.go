@@ -70,12 +70,11 @@ func (c *conn) value(text string, args ...any) (v any, ok bool, err error) {
 	if err != nil {
 		return nil, false, wrap("prepare a statement", err)
 	}
-	defer s.Close()
 	err = stmt{s}.rows(1, func(row []driver.Value) error {
 		v, ok = row[0], true
 		return nil
 	}, args...)
-	return v, ok, err
+	return v, ok, errors.Join(err, s.Close())
 }
 
 func (c *conn) close() error {

@@ -79,13 +79,13 @@ func checkLayout(c *conn, cfg *config) error {
 	if err != nil {
 		return wrap("read the layout", err)
 	}
-	defer s.Close()
 	have := map[string]bool{}
-	if err := (stmt{s}).rows(1, func(row []driver.Value) error {
+	err = stmt{s}.rows(1, func(row []driver.Value) error {
 		name, _ := row[0].(string)
 		have[strings.ToLower(name)] = true
 		return nil
-	}); err != nil {
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
 	if len(have) == 0 {
