@@ -234,11 +234,17 @@ func (g *Guest) Start(ctx context.Context, setup func(ctx context.Context, in *I
 	return nil
 }
 
-// make makes an instance and sets it up.
-func (g *Guest) make(p *pool) (*Instance, error) {
+// make makes an instance and sets it up. It runs in the background, where a
+// panic would end the process.
+func (g *Guest) make(p *pool) (in *Instance, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			in, err = nil, fmt.Errorf("component %s: panic while an instance was set up: %v", g.cfg.Component, r)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(g.ctx, g.cfg.SetupTimeout)
 	defer cancel()
-	in, err := g.newInstance(ctx, p)
+	in, err = g.newInstance(ctx, p)
 	if err != nil {
 		return nil, err
 	}

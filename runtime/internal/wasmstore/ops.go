@@ -27,9 +27,8 @@ func (s *Store) Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetRespo
 	if err != nil {
 		return err
 	}
-	err = s.get(in, req, resp)
-	in.Done()
-	return err
+	defer in.Done()
+	return s.get(in, req, resp)
 }
 
 func (s *Store) get(in Instance, req *abi.GetRequest, resp *abi.GetResponse) error {
@@ -93,9 +92,8 @@ func (s *Store) Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetRespo
 	if err != nil {
 		return err
 	}
-	err = s.set(in, req, resp)
-	in.Done()
-	return err
+	defer in.Done()
+	return s.set(in, req, resp)
 }
 
 func (s *Store) set(in Instance, req *abi.SetRequest, resp *abi.SetResponse) error {
@@ -164,9 +162,8 @@ func (s *Store) Delete(ctx context.Context, req *abi.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	err = s.delete(in, req)
-	in.Done()
-	return err
+	defer in.Done()
+	return s.delete(in, req)
 }
 
 func (s *Store) delete(in Instance, req *abi.DeleteRequest) error {
