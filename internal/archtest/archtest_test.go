@@ -50,7 +50,7 @@ func rules() []rule {
 		{folder: "runtime/internal/component", allow: []string{"abi", zap}},
 		{folder: "runtime/internal/engine", allow: []string{"abi", "hostfuncs", wazero, zap, "golang.org/x/sys/...", "golang.org/x/sync/..."}},
 		{folder: "runtime/internal/wasmstore", allow: []string{"abi"}},
-		{folder: "runtime/internal/metrics", allow: []string{"abi", "github.com/prometheus/..."}},
+		{folder: "runtime/internal/metrics", allow: []string{"abi", "runtime/internal/component", "github.com/prometheus/..."}},
 		{folder: "runtime/internal/httpapi", allow: []string{"abi", zap, "runtime/internal/component"}},
 		{folder: "runtime/internal/admin", allow: []string{"abi", zap, "runtime/internal/component"}},
 		{folder: "runtime", allow: []string{"abi", "hostfuncs", zap, "runtime/internal/...", "golang.org/x/sync/..."}},

@@ -170,6 +170,27 @@ func (s *Set) submit(name string, spec *Spec, after []string) {
 	}
 }
 
+// Complain says that the file of a component that serves is wrong at the
+// moment: it goes on, shown as degraded with the reason. nil takes it back. An
+// unknown name is ignored.
+func (s *Set) Complain(name string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl := s.slots[name]; sl != nil {
+		was := sl.complaint
+		sl.complaint = err
+		if sl.state == StateReady && (was == nil) != (err == nil) {
+			sl.since = time.Now()
+			state := StateReady
+			if err != nil {
+				state = StateDegraded
+			}
+			s.cfg.Observer.StateChanged(name, sl.desiredType(), state)
+			s.broadcast()
+		}
+	}
+}
+
 // Retry tries the named components again at once, if they failed; no name
 // means all.
 func (s *Set) Retry(names ...string) {

@@ -31,6 +31,7 @@ type slot struct {
 	next        time.Time
 	generations int64
 	handOver    handOver
+	complaint   error // about its file; what serves goes on
 }
 
 func (s *Set) newSlot(name string) *slot {
@@ -61,8 +62,21 @@ func (sl *slot) status() Status {
 			st.Type, st.Version = spec.Type, spec.Version
 		}
 	}
+	if sl.complaint != nil {
+		st.Reason = sl.complaint.Error()
+		if sl.state == StateReady {
+			st.State = StateDegraded
+		}
+	}
 	st.LastHandOver, st.HandOverItems = sl.handOver.pause.Microseconds(), sl.handOver.items
 	return st
+}
+
+func (sl *slot) desiredType() string {
+	if sl.desired == nil {
+		return ""
+	}
+	return sl.desired.Type
 }
 
 // setState records a state; mu is held.
@@ -76,11 +90,7 @@ func (s *Set) setState(sl *slot, state State, err error) {
 		why += ": " + err.Error()
 	}
 	sl.handle.down.Store(&why)
-	typ := ""
-	if sl.desired != nil {
-		typ = sl.desired.Type
-	}
-	s.cfg.Observer.StateChanged(sl.name, typ, state)
+	s.cfg.Observer.StateChanged(sl.name, sl.desiredType(), state)
 	s.broadcast()
 }
 

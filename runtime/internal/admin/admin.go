@@ -1,0 +1,186 @@
+// Package admin serves what operators ask of a running server:
+//
+//	GET  /v1.0/admin/components                  every component, and what is wrong with the files
+//	POST /v1.0/admin/reload                      read the files now
+//	POST /v1.0/admin/components/{name}/rollback  back to the version before
+//	GET  /v1.0/admin/healthz
+//
+// It is meant for a loopback listener. A web page in a browser on the same
+// machine must not reach it, so Host has to be a loopback name or address
+// (against DNS rebinding), Origin, if there is one, too, and the API token is
+// asked for if the server has one.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/internal/component"
+)
+
+// Runtime is what the admin API asks.
+type Runtime interface {
+	Status() []component.Status
+	Problems() []string
+	Reload(ctx context.Context) ([]string, error)
+	Rollback(name string) error
+	Ready() bool
+}
+
+// Config configures [New].
+type Config struct {
+	Token          string // asked for in the header dapr-api-token; empty = none
+	AppID, Version string
+	Logger         *zap.Logger
+}
+
+// reloadTimeout bounds how long a reload is waited for.
+const reloadTimeout = time.Minute
+
+// Components is the answer of GET /v1.0/admin/components.
+type Components struct {
+	AppID      string             `json:"appID"`
+	Version    string             `json:"version"`
+	Ready      bool               `json:"ready"`
+	Components []component.Status `json:"components"`
+	Problems   []string           `json:"problems"` // of the component files, one line each
+}
+
+type server struct {
+	rt  Runtime
+	cfg Config
+}
+
+// New returns the handler of the admin API. Safe for concurrent use.
+func New(rt Runtime, cfg Config) http.Handler {
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	s := &server{rt, cfg}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1.0/admin/healthz", s.healthz)
+	mux.HandleFunc("GET /v1.0/admin/components", s.components)
+	mux.HandleFunc("POST /v1.0/admin/reload", s.reload)
+	mux.HandleFunc("POST /v1.0/admin/components/{name}/rollback", s.rollback)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := s.refuse(r); why != "" {
+			fail(w, http.StatusForbidden, "ERR_FORBIDDEN", why)
+			return
+		}
+		if !s.authorised(r) {
+			fail(w, http.StatusUnauthorized, "ERR_UNAUTHORIZED", "invalid api token; set the header dapr-api-token")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// refuse returns why a request is not taken, or "".
+func (s *server) refuse(r *http.Request) string {
+	if !loopback(r.Host) {
+		return "the Host header must be a loopback address"
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		u, err := url.Parse(origin)
+		if err != nil || !loopback(u.Host) {
+			return "requests of web pages are not taken"
+		}
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
+		return "requests of web pages are not taken"
+	}
+	return ""
+}
+
+// loopback reports whether host, with or without a port, is this machine.
+func loopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (s *server) authorised(r *http.Request) bool {
+	if s.cfg.Token == "" {
+		return true
+	}
+	given, want := sha256.Sum256([]byte(r.Header.Get("Dapr-Api-Token"))), sha256.Sum256([]byte(s.cfg.Token))
+	return subtle.ConstantTimeCompare(given[:], want[:]) == 1
+}
+
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	if !s.rt.Ready() {
+		fail(w, http.StatusServiceUnavailable, "ERR_HEALTH_NOT_READY", "the server is starting or stopping")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *server) components(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, Components{s.cfg.AppID, s.cfg.Version, s.rt.Ready(), s.rt.Status(), s.rt.Problems()})
+}
+
+func (s *server) reload(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), reloadTimeout)
+	defer cancel()
+	problems, err := s.rt.Reload(ctx)
+	if err != nil {
+		fail(w, http.StatusServiceUnavailable, "ERR_RELOAD", err.Error())
+		return
+	}
+	s.cfg.Logger.Info("reloaded by request", zap.Int("problems", len(problems)))
+	if problems == nil {
+		problems = []string{}
+	}
+	answer(w, http.StatusOK, struct {
+		Problems []string `json:"problems"`
+	}{problems})
+}
+
+func (s *server) rollback(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	err := s.rt.Rollback(name)
+	var nf *component.NotFoundError
+	switch {
+	case errors.As(err, &nf):
+		fail(w, http.StatusNotFound, "ERR_COMPONENT_NOT_FOUND", nf.Error())
+	case abi.CodeOf(err) == abi.CodeInvalidArgument:
+		fail(w, http.StatusConflict, "ERR_ROLLBACK", err.Error())
+	case err != nil:
+		fail(w, http.StatusInternalServerError, "ERR_ROLLBACK", err.Error())
+	default:
+		s.cfg.Logger.Info("rolled back by request", zap.String("component", name))
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+func fail(w http.ResponseWriter, status int, code, msg string) {
+	answer(w, status, map[string]string{"errorCode": code, "message": msg})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"errorCode":"ERR_INTERNAL","message":"the answer cannot be encoded"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}

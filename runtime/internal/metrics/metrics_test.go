@@ -1,0 +1,72 @@
+package metrics
+
+import (
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/internal/component"
+)
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	require.Equal(t, 200, w.Code)
+	return w.Body.String()
+}
+
+func TestMetrics(t *testing.T) {
+	m := New()
+	rec := m.Recorder("orders", "state.x")
+	rec.Op(component.OpGet, abi.CodeNotFound, time.Microsecond)
+	rec.Op(component.OpGet, abi.Code(999), time.Microsecond)
+	m.Initialized("orders", "state.x")
+	m.InitFailed("orders", "state.x", "creation")
+	m.StateChanged("orders", "state.x", component.StateDegraded)
+	require.True(t, m.Count("orders", `evil"} 1`, 2))
+	stop := m.Watch("orders", func() Guest {
+		return Guest{Instances: 3, Retired: map[string]int64{"trap": 1}, Ops: []GuestOp{{Name: "ws_get", Calls: 7}}}
+	})
+	stop2 := m.Watch("orders", func() Guest {
+		return Guest{Instances: 2, Retired: map[string]int64{"trap": 1}, Ops: []GuestOp{{Name: "ws_get", Calls: 1}}}
+	})
+	text := scrape(t, m)
+	for _, want := range []string{
+		`wasmstate_operations_total{code="not found",component="orders",operation="get"} 1`,
+		`wasmstate_operations_total{code="internal error",component="orders",operation="get"} 1`,
+		`wasmstate_operations_total{code="ok",component="orders",operation="set"} 0`,
+		`wasmstate_component_init_total{component="orders",type="state.x"} 1`,
+		`wasmstate_component_init_fail_total{component="orders",reason="creation",type="state.x"} 1`,
+		`wasmstate_component_state{component="orders",state="degraded"} 1`,
+		`wasmstate_component_state{component="orders",state="ready"} 0`,
+		`wasmstate_guest_instances{component="orders"} 5`,
+		`wasmstate_guest_instances_retired_total{cause="trap",component="orders"} 2`,
+		`wasmstate_guest_calls_total{component="orders",export="ws_get"} 8`,
+		`wasmstate_guest_custom_total{component="orders",name="evil\"} 1"} 2`,
+	} {
+		require.Contains(t, text, want)
+	}
+	stop()
+	stop2()
+	m.Removed("orders")
+	require.NotContains(t, scrape(t, m), `component="orders"`)
+}
+
+func TestCustomSeriesAreBounded(t *testing.T) {
+	m := New()
+	for i := range maxSeries {
+		require.True(t, m.Count("a", string(rune('0'+i)), 1))
+	}
+	require.False(t, m.Count("a", "one more", 1))
+	require.True(t, m.Observe("b", "one more", 1))
+	require.Contains(t, scrape(t, m), `wasmstate_guest_custom_observed_count{component="b",name="one more"} 1`)
+}
+
+func TestRecorderDoesNotAllocate(t *testing.T) {
+	rec := New().Recorder("a", "t")
+	require.Zero(t, testing.AllocsPerRun(100, func() { rec.Op(component.OpGet, abi.CodeOK, time.Millisecond) }))
+}

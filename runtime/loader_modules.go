@@ -1,0 +1,252 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
+)
+
+// wasmType is the type of a component that names its module by url.
+const wasmType = "state.wasm"
+
+// module is the content of a .wasm file that could be read as one.
+type module struct {
+	path   string
+	digest string // sha256:…
+	bytes  []byte
+	info   *ModuleInfo
+	schema *manifest.Schema // nil = none
+}
+
+// check finds what is wrong with the properties for this module.
+func (m *module) check(items []manifest.Item) []manifest.Problem {
+	if m.schema == nil {
+		return nil
+	}
+	return m.schema.Check(items)
+}
+
+// moduleFiles reads module files and remembers them by size and time, so that
+// an unchanged file is read once. A file that cannot be read as a module keeps
+// its last good content for the components that use it.
+type moduleFiles struct {
+	modules *Modules
+
+	mu    sync.Mutex
+	files map[string]*moduleFile
+	drops map[string]*module // by lower-case type, of the modules in the folders
+}
+
+type moduleFile struct {
+	size int64
+	time time.Time
+	last *module // the last good one; may be nil
+	err  error   // of the present content
+	used bool    // since the last forget
+}
+
+func newModuleFiles(m *Modules) *moduleFiles {
+	return &moduleFiles{modules: m, files: map[string]*moduleFile{}, drops: map[string]*module{}}
+}
+
+// dropped reads the modules that lie in the folders; each registers the type
+// state.<its name>.
+func (f *moduleFiles) dropped(res *manifest.Result) (problems []manifest.Problem) {
+	drops := map[string]*module{}
+	for _, found := range res.Modules {
+		m, err := f.read(found.Path)
+		at := manifest.Pos{File: found.Path}
+		if err != nil {
+			problems = append(problems, manifest.Problem{Pos: at, Msg: trimPath(err, found.Path)})
+		}
+		if m == nil {
+			continue
+		}
+		typ := strings.ToLower(m.info.Type)
+		if other := drops[typ]; other != nil {
+			problems = append(problems, manifest.Problem{Pos: at, Msg: fmt.Sprintf("the type %s is taken by %s; give one of the modules another name", typ, other.path)})
+			continue
+		}
+		drops[typ] = m
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for typ, m := range f.drops {
+		if drops[typ] == nil && res.Keeps("", m.path) {
+			drops[typ] = m // its file is being written
+		}
+	}
+	f.drops = drops
+	return problems
+}
+
+// types lists the types of dropped modules.
+func (f *moduleFiles) types() (types []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for typ := range f.drops {
+		types = append(types, typ)
+	}
+	slices.Sort(types)
+	return types
+}
+
+// read returns the module in a file. With an error it returns the last good
+// content too, if there was one.
+func (f *moduleFiles) read(path string) (*module, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file := f.files[path]
+	if file == nil {
+		file = &moduleFile{}
+		f.files[path] = file
+	}
+	file.used = true
+	st, err := os.Stat(path)
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		file.time, file.err = time.Time{}, err
+		return file.last, err
+	}
+	if file.size == st.Size() && file.time.Equal(st.ModTime()) && time.Since(st.ModTime()) > time.Second {
+		return file.last, file.err
+	}
+	m, err := f.modules.readModule(path, file.last)
+	file.size, file.time, file.err = st.Size(), st.ModTime(), err
+	if err == nil {
+		file.last = m
+	}
+	return file.last, err
+}
+
+// readModule reads and inspects a file; same is returned if the bytes are its.
+func (m *Modules) readModule(path string, same *module) (*module, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, m.maxFile()+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > m.maxFile() {
+		return nil, fmt.Errorf("the module is larger than %d bytes", m.maxFile())
+	}
+	sum := sha256.Sum256(b)
+	digest := "sha256:" + hex.EncodeToString(sum[:])
+	if same != nil && same.digest == digest {
+		return same, nil
+	}
+	info, err := m.InspectModule(b)
+	if err != nil {
+		return nil, err
+	}
+	mod := &module{path: path, digest: digest, bytes: b, info: info}
+	if len(info.Schema) > 0 {
+		if mod.schema, err = manifest.CompileSchema(info.Schema); err != nil {
+			return nil, err
+		}
+	}
+	return mod, nil
+}
+
+// forget drops the files that the last plan did not look at.
+func (f *moduleFiles) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for path, file := range f.files {
+		if !file.used {
+			delete(f.files, path)
+			continue
+		}
+		file.used = false
+	}
+}
+
+// moduleOf returns the module of a component, nil for a built-in store. A
+// type that nobody knows is an error.
+func (l *loader) moduleOf(c *manifest.Component, p *plan) (*module, error) {
+	if !strings.EqualFold(c.Type, wasmType) {
+		_, err := l.registry.Lookup(c.Type, c.Version)
+		if err == nil {
+			return nil, nil
+		}
+		l.cached.mu.Lock()
+		m := l.cached.drops[strings.ToLower(c.Type)]
+		l.cached.mu.Unlock()
+		if m == nil {
+			return nil, l.typeError(c, err)
+		}
+		return m, nil
+	}
+	if c.Runtime.URL == "" {
+		return nil, errors.New(`the metadata item url is missing: where the module is, such as "file://ledger.wasm"`)
+	}
+	path, local := c.ModulePath()
+	if !local {
+		return nil, fmt.Errorf("url %s: modules are loaded from files only in this version; put the file beside this one and write file://name.wasm", c.Runtime.URL)
+	}
+	p.watchFile(path)
+	m, err := l.cached.read(path)
+	if err != nil && m != nil && slices.Contains(p.result.Busy, path) {
+		err = nil // it is being written: go on with what there was
+	}
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %s", path, trimPath(err, path))
+	}
+	if want := c.Runtime.ModuleDigest; want != "" && want != m.digest {
+		return nil, fmt.Errorf("module %s has the digest %s, and the component asks for %s", path, m.digest, want)
+	}
+	return m, nil
+}
+
+// openModule makes the store of a wasm component.
+func (l *loader) openModule(ctx context.Context, c *manifest.Component, m *module) (abi.Store, error) {
+	cfg, err := l.moduleConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	store, err := l.modules.Open(ctx, m.bytes, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", m.path, err)
+	}
+	return l.observe(c.Name, store), nil
+}
+
+// trimPath drops the file's name from an error that repeats it.
+func trimPath(err error, path string) string {
+	var pe *os.PathError
+	if errors.As(err, &pe) && pe.Path == path {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+func asWaiting(err error, target **manifest.WaitingError) bool { return errors.As(err, target) }
+
+// problemFrom places an error at a component's document.
+func problemFrom(c *manifest.Component, err error) manifest.Problem {
+	var prob *manifest.Problem
+	if errors.As(err, &prob) {
+		return *prob
+	}
+	var value manifest.Problem
+	if errors.As(err, &value) {
+		return value
+	}
+	return c.Problem("%v", err)
+}
