@@ -24,7 +24,10 @@ type config struct {
 	timeout, busyTimeout, cleanupInterval time.Duration
 	disableWAL                            bool
 	synchronous                           string
-	table, metadataTable                  string
+
+	// The tables: the state table as given, and all three quoted, since a name
+	// such as order is a word of SQL.
+	name, table, typesTable, metadataTable string
 }
 
 // Describe lists the properties; the names and defaults are Dapr's but for
@@ -70,16 +73,24 @@ func parseConfig(md abi.Metadata) (config, error) {
 			errs[4] = invalid("%s: %q is not a table name: use letters, digits and underscores, at most 64, not beginning with a digit or sqlite_", name, table)
 		}
 	}
-	if strings.EqualFold(c.table, c.metadataTable) {
-		errs[4] = invalid("tableName and metadataTableName are both %q", c.table)
+	types := c.table + typesSuffix
+	if strings.EqualFold(c.table, c.metadataTable) || strings.EqualFold(types, c.metadataTable) {
+		errs[4] = invalid("metadataTableName: %q is taken by tableName %q", c.metadataTable, c.table)
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, err
 	}
+	c.name, c.table, c.typesTable, c.metadataTable = c.table, quote(c.table), quote(types), quote(c.metadataTable)
 	return c, c.connection(strings.TrimSpace(md.String("", "connectionString", "url")))
 }
 
-// identifier says whether a name may stand in a statement without quotes.
+// typesSuffix is added to the name of the state table.
+const typesSuffix = "_content_type"
+
+// quote makes a word of an identifier, which contains no quotes.
+func quote(identifier string) string { return `"` + identifier + `"` }
+
+// identifier says whether a name is harmless in a statement.
 func identifier(name string) bool {
 	for i, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'

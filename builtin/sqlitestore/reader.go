@@ -17,9 +17,9 @@ type reader struct {
 }
 
 func newReader(c *conn, cfg *config) (*reader, error) {
-	contentType := "(SELECT t.content_type FROM " + cfg.typesTable() + " t WHERE t.key = s.key AND t.etag = s.etag)"
+	contentType := "(SELECT t.content_type FROM " + cfg.typesTable + " t WHERE t.key = s.key AND t.etag = s.etag)"
 	if cfg.readOnly { // then Dapr may have made the file, without this table
-		_, ok, err := c.value("SELECT 1 FROM sqlite_master WHERE name = ?", cfg.typesTable())
+		_, ok, err := c.value("SELECT 1 FROM sqlite_master WHERE name = ?", cfg.name+typesSuffix)
 		if err != nil {
 			return nil, err
 		}

@@ -12,9 +12,6 @@ import (
 // columns are those of Dapr's layout, migration 1.
 const columns = "key, value, is_binary, etag, expiration_time, update_time"
 
-// typesTable is the table of content types beside a state table.
-func (c *config) typesTable() string { return c.table + "_content_type" }
-
 // migrate creates what is missing in one transaction and checks what is there.
 func migrate(c *conn, cfg *config) error {
 	if cfg.readOnly {
@@ -28,7 +25,7 @@ func migrate(c *conn, cfg *config) error {
 		err = checkLayout(c, cfg)
 	}
 	if err == nil {
-		err = c.run("CREATE INDEX IF NOT EXISTS " + cfg.table + "_expiration ON " + cfg.table + " (expiration_time) WHERE expiration_time IS NOT NULL")
+		err = c.run("CREATE INDEX IF NOT EXISTS " + quote(cfg.name+"_expiration") + " ON " + cfg.table + " (expiration_time) WHERE expiration_time IS NOT NULL")
 	}
 	if err == nil {
 		err = c.run("COMMIT")
@@ -60,7 +57,7 @@ func createTables(c *conn, cfg *config) error {
 		)`,
 		// Dapr would try to create the state table if the level were missing.
 		"INSERT INTO " + cfg.metadataTable + " (key, value) VALUES ('migrations', '1') ON CONFLICT (key) DO NOTHING",
-		"CREATE TABLE IF NOT EXISTS " + cfg.typesTable() + ` (
+		"CREATE TABLE IF NOT EXISTS " + cfg.typesTable + ` (
 			key TEXT NOT NULL PRIMARY KEY,
 			etag TEXT NOT NULL,
 			content_type TEXT NOT NULL
@@ -75,7 +72,7 @@ func createTables(c *conn, cfg *config) error {
 
 // checkLayout fails unless the state table has the columns of the layout.
 func checkLayout(c *conn, cfg *config) error {
-	s, err := c.c.Prepare("SELECT name FROM pragma_table_info('" + cfg.table + "')")
+	s, err := c.c.Prepare("SELECT name FROM pragma_table_info('" + cfg.name + "')")
 	if err != nil {
 		return wrap("read the layout", err)
 	}
@@ -89,11 +86,11 @@ func checkLayout(c *conn, cfg *config) error {
 		return err
 	}
 	if len(have) == 0 {
-		return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf("sqlite: the table %q does not exist and the database is read-only", cfg.table))
+		return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf("sqlite: the table %q does not exist and the database is read-only", cfg.name))
 	}
 	for _, name := range strings.Split(columns, ", ") {
 		if !have[name] {
-			return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf("sqlite: the table %q has no column %q: it belongs to something else; choose another tableName", cfg.table, name))
+			return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf("sqlite: the table %q has no column %q: it belongs to something else; choose another tableName", cfg.name, name))
 		}
 	}
 	return nil

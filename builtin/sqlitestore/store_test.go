@@ -46,7 +46,7 @@ func TestStore(t *testing.T) {
 		"file":    nil,
 		"journal": {"disableWAL", "true"},
 		"memory":  {"connectionString", ":memory:"},
-		"table":   {"tableName", "T_1", "metadataTableName", "M", "cleanupInterval", "0"},
+		"table":   {"tableName", "Order", "metadataTableName", "group", "cleanupInterval", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var path string

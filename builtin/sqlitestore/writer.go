@@ -37,7 +37,7 @@ func newWriter(c *conn, cfg *config) (*writer, error) {
 	if cfg.readOnly {
 		return w, nil
 	}
-	t, types := cfg.table, cfg.typesTable()
+	t, types := cfg.table, cfg.typesTable
 	upsert := "INSERT INTO " + t + " (" + columns + ") VALUES (?, ?, ?, ?, ?, CURRENT_TIMESTAMP)" +
 		" ON CONFLICT (key) DO UPDATE SET value = excluded.value, is_binary = excluded.is_binary, etag = excluded.etag," +
 		" expiration_time = excluded.expiration_time, update_time = excluded.update_time"
