@@ -36,6 +36,7 @@ type Instance struct {
 
 	op      int
 	running bool  // a guest call is in progress
+	called  bool  // there was one in this operation
 	retire  Cause // not CauseNone: the instance goes when it is done
 	err     error // the fault that retires it
 
@@ -156,7 +157,7 @@ func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
 	if in.retire != CauseNone && in.err != nil {
 		return 0, in.err // nothing runs in a guest that failed
 	}
-	in.running, in.refills = true, 0
+	in.running, in.called, in.refills = true, true, 0
 	err := in.callGuest(f)
 	in.running = false
 	if in.refills > 0 {
@@ -301,7 +302,7 @@ func (in *Instance) idle() error {
 }
 
 func (in *Instance) begin(ctx context.Context, op int, timeout time.Duration) {
-	in.op = op
+	in.op, in.called = op, false
 	in.ctx.begin(ctx, timeout)
 }
 

@@ -232,11 +232,11 @@ func (p *pool) vacated() {
 		}
 		return
 	}
-	if p.breaker.closed() {
+	if p.breaker.closed() || p.breaker.probing { // the probe is in the queue
 		p.expand()
-		return
 	}
 	if p.total == 0 { // nobody is left who could serve the queue
+		p.breaker.skip()
 		err := p.down(time.Until(p.breaker.until))
 		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 			w.settle(nil, err)
@@ -265,13 +265,12 @@ func (p *pool) done(in *Instance) {
 	p.account(in)
 	var backoff time.Duration
 	up := false
-	if in.err != nil {
-		if in.blameless() {
-			p.breaker.skip()
-		} else {
-			backoff = p.breaker.fail(time.Now(), false, in.err)
-		}
-	} else if p.breaker.failures > 0 {
+	switch {
+	case in.err != nil && !in.blameless():
+		backoff = p.breaker.fail(time.Now(), false, in.err)
+	case in.err != nil || !in.called:
+		p.breaker.skip() // it tells nothing
+	case p.breaker.failures > 0:
 		up = p.breaker.succeed()
 	}
 	failures := p.breaker.failures

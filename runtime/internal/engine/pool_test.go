@@ -326,3 +326,31 @@ func TestCallsDoNotAllocate(t *testing.T) {
 		}
 	}))
 }
+
+// Many callers of a guest that always fails: each gets an error, none waits
+// for ever, and the guest is tried again after the back-off.
+func TestManyCallersOfABrokenGuest(t *testing.T) {
+	for _, module := range []string{"trap-get", "trap-open"} {
+		cfg := config(t, hostile(t, module))
+		g, err := engine.Load(t.Context(), cfg)
+		require.NoError(t, err)
+		_ = g.Start(t.Context(), openBuffer)
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				for range 50 {
+					ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+					if err := do(ctx, g); err == nil || errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("%v", err)
+					}
+					cancel()
+				}
+			})
+		}
+		wg.Wait()
+		failures := g.Stats().Failures
+		require.GreaterOrEqual(t, failures, 3)
+		waitFor(t, func() bool { _ = do(t.Context(), g); return g.Stats().Failures > failures })
+		require.NoError(t, g.Close())
+	}
+}
