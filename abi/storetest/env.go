@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -137,6 +138,16 @@ func show(b []byte) string {
 	return fmt.Sprintf("%q", b)
 }
 
+// guard turns a panic of the store into an error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
 // parallel runs n goroutines that start together and returns their errors.
 func parallel(n int, f func(i int) error) []error {
 	errs := make([]error, n)
@@ -145,7 +156,7 @@ func parallel(n int, f func(i int) error) []error {
 	for i := range n {
 		wg.Go(func() {
 			<-gate
-			errs[i] = f(i)
+			errs[i] = guard(func() error { return f(i) })
 		})
 	}
 	close(gate)

@@ -173,6 +173,7 @@ func crudMutants() []mutant {
 			}
 		}},
 		{"panics", "get.missing", func(f *faulty) { f.get = func(ctx, *get, *got) error { panic("broken") } }},
+		{"panics under load", "concurrent.whole", func(f *faulty) { f.set = func(ctx, *set, *setDone) error { panic("broken") } }},
 		{"hangs", "get.missing", func(f *faulty) { f.get = func(ctx, *get, *got) error { select {} } }},
 	}
 }

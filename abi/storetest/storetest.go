@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"runtime/debug"
 	"testing"
 	"time"
 
@@ -147,7 +146,16 @@ func Check(ctx context.Context, open func(ctx context.Context) (abi.Store, error
 	for i, r := range slow {
 		add(r, func() error { return await(i) })
 	}
-	if err := s.store.Close(); err != nil {
+	closed := make(chan error, 1)
+	go func() { closed <- guard(s.store.Close) }() // given up after the timeout, like a rule
+	timer := time.NewTimer(s.opts.Timeout)
+	defer timer.Stop()
+	select {
+	case err = <-closed:
+	case <-timer.C:
+		err = fmt.Errorf("the store did not return within %v", s.opts.Timeout)
+	}
+	if err != nil {
 		return report, fmt.Errorf("close: %w", err)
 	}
 	return report, ctx.Err()
@@ -231,13 +239,8 @@ func (s *suite) check(ctx context.Context, r Rule) error {
 	e := &env{suite: s, store: s.store, prefix: s.prefix + r.ID + "/"}
 	done := make(chan error, 1)
 	go func() { // ends with the rule, or is given up after the timeout
-		defer func() {
-			if p := recover(); p != nil {
-				done <- fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		err := r.run(ctx, e)
-		if closeErr := e.closeAll(); err == nil {
+		err := guard(func() error { return r.run(ctx, e) })
+		if closeErr := guard(e.closeAll); err == nil {
 			err = closeErr
 		}
 		done <- err

@@ -162,6 +162,9 @@ func (s *store) BulkWrite(ctx context.Context, in []abi.Op, results []abi.WriteR
 // Transact implements [abi.Transactor]. A savepoint takes back what a failing
 // transaction did without the others in the same commit.
 func (s *store) Transact(ctx context.Context, in []abi.Op) error {
+	if len(in) == 0 {
+		return ctx.Err()
+	}
 	ops := copyOps(in)
 	failed := -1
 	err := s.write(ctx, size(ops), func(w *writer) error {
