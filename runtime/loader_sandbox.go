@@ -2,10 +2,12 @@ package runtime
 
 import (
 	"context"
+	"errors"
 
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime/internal/engine"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
@@ -18,11 +20,51 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (ModuleC
 	if s == nil {
 		return cfg, nil
 	}
+	cfg.Host = hostfuncs.Config{
+		LogRate: s.LogRate, ClockResolution: s.ClockResolution, Seed: s.RandomSeed, Config: s.Config,
+		MaxCalls: s.MaxHostCalls, MaxBytes: s.MaxHostBytes, LogEnabled: logEnabled(s.LogLevel),
+	}
+	if s.Metrics && l.metrics != nil {
+		cfg.Host.Metrics = l.metrics
+	}
+	if len(s.Secrets) > 0 {
+		cfg.Host.Secrets = func(ctx context.Context, name string) (string, error) {
+			if _, ok := s.Secrets[name]; !ok {
+				return "", abi.ErrPermission
+			}
+			return l.resolver.Secret(ctx, c, name)
+		}
+	}
+	if len(s.KV)+len(s.HTTP)+len(s.TCP) > 0 {
+		return cfg, errNoWorld
+	}
 	cfg.Memory, cfg.MemoryRetire = s.Memory, s.MemoryRetire
 	cfg.Timeout, cfg.MaxWait, cfg.IdleTrim = s.Timeout, s.MaxWait, s.IdleAfter
 	cfg.Concurrency, cfg.Instances, cfg.MaxOps = s.Concurrency, s.Instances, s.MaxOps
 	cfg.Meter, cfg.Debug = Meter(s.Meter), s.Debug
 	return cfg, nil
+}
+
+// errNoWorld says that a sandbox grants what this version cannot give.
+var errNoWorld = errors.New("sandbox: kv, http and tcp are not part of this version; a guest keeps its state in the instance")
+
+// logEnabled is the filter of a guest's log lines; nil lets the runtime's own
+// level decide.
+func logEnabled(level string) func(hostfuncs.Level) bool {
+	least := hostfuncs.LevelDebug
+	switch level {
+	case "":
+		return nil
+	case "none":
+		return func(hostfuncs.Level) bool { return false }
+	case "info":
+		least = hostfuncs.LevelInfo
+	case "warn":
+		least = hostfuncs.LevelWarn
+	case "error":
+		least = hostfuncs.LevelError
+	}
+	return func(l hostfuncs.Level) bool { return l >= least }
 }
 
 // watchedStore shows the counters of a wasm store in the metrics until it is

@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/hostfuncs"
 )
 
 // Kind says what went wrong with a guest.
@@ -134,7 +135,15 @@ func (in *Instance) fault(err error, op string) (*GuestError, Cause) {
 	g.Stack = stack
 	var s *stop
 	var exit *sys.ExitError
+	var ended *hostfuncs.ExitError
+	var limit *hostfuncs.LimitError
 	switch {
+	case errors.As(err, &ended):
+		g.Kind, g.Msg = KindExit, ended.Error()
+		return g, CauseTrap
+	case errors.As(err, &limit):
+		g.Kind, g.Msg = KindTrap, limit.Error()
+		return g, CauseTrap
 	case errors.As(err, &s):
 		g.Kind, g.Err = KindDeadline, s.cause
 		g.Msg = "stopped at its deadline"
