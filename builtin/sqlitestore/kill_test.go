@@ -142,3 +142,39 @@ func number(t *testing.T, s abi.Store, name string, i int) int {
 	}
 	return n
 }
+
+// TestTwoProcesses writes to a file that another process writes to.
+func TestTwoProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.db")
+	s := open(t, "connectionString", path)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+path)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var acknowledged [childCallers]int
+	etag := ""
+	lines := bufio.NewScanner(out)
+	for range 300 {
+		if !lines.Scan() {
+			t.Fatal("the other process ended")
+		}
+		note(t, lines.Text(), &acknowledged)
+		etag = set(t, s, abi.SetRequest{Key: []byte("ours"), Value: []byte("v"), ETag: []byte(etag)})
+		for i, want := range acknowledged {
+			if got := number(t, s, "k", i); got < want {
+				t.Fatalf("key %d: the other process was told %d, we see %d", i, want, got)
+			}
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	set(t, s, abi.SetRequest{Key: []byte("ours"), Value: []byte("v"), ETag: []byte(etag)})
+}

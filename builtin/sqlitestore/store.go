@@ -90,7 +90,7 @@ func (s *store) Init(ctx context.Context, md abi.Metadata) (err error) {
 			return err
 		}
 	}
-	w, err := newWriter(c, &cfg)
+	w, err := newWriter(c, &cfg, s.stop)
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,11 @@ type writer struct {
 	setType, dropType, countRange, dropRange, dropTypes stmt
 	dropExpired, dropOrphans, noteCleanup               stmt
 	types                                               bool // content types may be stored
+
+	turn turn // with other processes
 }
 
-func newWriter(c *conn, cfg *config) (*writer, error) {
+func newWriter(c *conn, cfg *config, stop <-chan struct{}) (*writer, error) {
 	w := &writer{c: c}
 	if cfg.memory {
 		var err error
@@ -72,8 +74,11 @@ func newWriter(c *conn, cfg *config) (*writer, error) {
 			return nil, err
 		}
 	}
-	_, any, err := c.value("SELECT 1 FROM " + types + " LIMIT 1")
-	w.types = any
+	var err error
+	if _, w.types, err = c.value("SELECT 1 FROM " + types + " LIMIT 1"); err != nil {
+		return nil, err
+	}
+	w.turn, err = newTurn(c, cfg, stop)
 	return w, err
 }
 
@@ -114,6 +119,7 @@ func (s *store) writing(w *writer) {
 			batch = s.waiting(append(batch[:0], j))
 			w.carryOut(batch)
 			clear(batch)
+			w.turn.yield()
 		}
 	}
 }
@@ -162,7 +168,7 @@ func separable(err error) bool {
 
 // together carries out a batch in one transaction.
 func (w *writer) together(batch []*write) error {
-	if _, err := w.begin.exec(); err != nil {
+	if err := w.turn.wait(w.begin); err != nil {
 		if primary(err) != sqlite3.SQLITE_ERROR {
 			return err
 		}
@@ -170,9 +176,13 @@ func (w *writer) together(batch []*write) error {
 		if err := rollback(w.c); err != nil {
 			return err
 		}
-		if _, err := w.begin.exec(); err != nil {
+		if err := w.turn.wait(w.begin); err != nil {
 			return err
 		}
+	}
+	if err := w.turn.look(); err != nil {
+		rollback(w.c) //nolint:errcheck // met again by the next begin
+		return err
 	}
 	for _, j := range batch {
 		if j.left.Load() {
