@@ -122,7 +122,9 @@ func (m *Modules) Open(ctx context.Context, wasm []byte, cfg ModuleConfig) (abi.
 		return nil, err
 	}
 	return &moduleStore{
-		Store: wasmstore.New(guest{g}, wasmstore.Config{Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps}),
+		Store: wasmstore.New(guest{g}, wasmstore.Config{
+			Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps, Redact: ec.Host.Redact,
+		}),
 		guest: g,
 	}, nil
 }

@@ -125,6 +125,14 @@ var errReentered = errors.New("engine: guest called while it is running")
 // fault translates the error of a wazero call of op. The cause of retirement
 // comes with it.
 func (in *Instance) fault(err error, op string) (*GuestError, Cause) {
+	g, cause := in.classify(err, op)
+	if h := in.g.cfg.Host; h != nil {
+		g.Msg = h.Redact(g.Msg)
+	}
+	return g, cause
+}
+
+func (in *Instance) classify(err error, op string) (*GuestError, Cause) {
 	cfg := &in.g.cfg
 	g := &GuestError{Component: cfg.Component, Op: op}
 	denied := in.mem.takeDenied()
@@ -139,7 +147,7 @@ func (in *Instance) fault(err error, op string) (*GuestError, Cause) {
 	var limit *hostfuncs.LimitError
 	switch {
 	case errors.As(err, &ended):
-		g.Kind, g.Msg = KindExit, ended.Error()
+		g.Kind, g.Msg = KindExit, Sanitize(ended.Error(), maxGuestText)
 		return g, CauseTrap
 	case errors.As(err, &limit):
 		g.Kind, g.Msg = KindTrap, limit.Error()

@@ -89,7 +89,7 @@ func (s *Store) BulkGet(ctx context.Context, reqs []abi.GetRequest, results []ab
 		case !code.Valid():
 			return in.Violate(fmt.Sprintf("item %d has status %d, which does not exist", i, v.Code))
 		case code != abi.CodeOK:
-			r.Err = failure(in, code, v.Message)
+			r.Err = s.failure(in, code, v.Message)
 			continue
 		}
 		if left -= int(v.Value.Len) + int(v.ETag.Len) + int(v.ContentType.Len); left < 0 {
@@ -138,7 +138,7 @@ func (s *Store) BulkWrite(ctx context.Context, ops []abi.Op, results []abi.Write
 			return in.Violate(fmt.Sprintf("item %d has status %d, which does not exist", i, v.Code))
 		}
 		if code != abi.CodeOK {
-			r.Err = failure(in, code, v.Message)
+			r.Err = s.failure(in, code, v.Message)
 			continue
 		}
 		if left -= int(v.ETag.Len); left < 0 {
@@ -158,7 +158,7 @@ func (s *Store) batch(in Instance, op, n int, encode func(e *abi.Encoder)) (item
 		return items{}, err
 	}
 	if a.code != abi.CodeOK {
-		return items{}, a.err(in)
+		return items{}, s.err(in, &a)
 	}
 	it, err := a.items(in, n)
 	if err == nil && it.count != n {
@@ -192,7 +192,7 @@ func (s *Store) Transact(ctx context.Context, ops []abi.Op) error {
 	if err != nil {
 		return err
 	}
-	err = a.err(in)
+	err = s.err(in, &a)
 	if err == nil || a.empty {
 		return err
 	}
@@ -218,7 +218,7 @@ func (s *Store) Keys(ctx context.Context, req *abi.KeysRequest, resp *abi.KeysRe
 		return err
 	}
 	if a.code != abi.CodeOK {
-		return a.err(in)
+		return s.err(in, &a)
 	}
 	it, err := a.items(in, req.Limit)
 	if err != nil {
@@ -285,7 +285,7 @@ func (s *Store) export(in Instance, req *abi.ExportRequest, resp *abi.ExportResp
 		return nil, err
 	}
 	if a.code != abi.CodeOK {
-		return nil, a.err(in)
+		return nil, s.err(in, &a)
 	}
 	it, err := a.items(in, 1<<20)
 	if err != nil {
@@ -358,7 +358,7 @@ func (s *Store) importInto(ctx context.Context, shard uint32, list []abi.Item) e
 		}
 		a, err := s.exchange(in, opImport, func(e *abi.Encoder) { e.Import(list[:n], in.Remaining()) })
 		if err == nil {
-			err = a.err(in)
+			err = s.err(in, &a)
 		}
 		in.Done()
 		if err != nil {

@@ -46,7 +46,7 @@ func (s *Store) get(in Instance, req *abi.GetRequest, resp *abi.GetResponse) err
 		return err
 	}
 	if a.code != abi.CodeOK {
-		return a.err(in)
+		return s.err(in, &a)
 	}
 	return s.take(in, &a.ResponseView, resp)
 }
@@ -111,7 +111,7 @@ func (s *Store) set(in Instance, req *abi.SetRequest, resp *abi.SetResponse) err
 		return err
 	}
 	if a.code != abi.CodeOK {
-		return a.err(in)
+		return s.err(in, &a)
 	}
 	return s.takeETag(in, &a.ResponseView, resp)
 }
@@ -180,5 +180,5 @@ func (s *Store) delete(in Instance, req *abi.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	return a.err(in)
+	return s.err(in, &a)
 }

@@ -22,6 +22,9 @@ const (
 type Config struct {
 	Features          abi.Features // of the manifest
 	MaxTransactionOps int          // 0 = no bound
+	// Redact removes secrets from the guest's error messages; nil = nothing to
+	// remove.
+	Redact func(text string) string
 }
 
 // Store is a guest as a store. What it offers is what Features says: the
@@ -30,6 +33,7 @@ type Store struct {
 	g        Guest
 	features abi.Features
 	maxOps   int
+	redact   func(text string) string
 	started  atomic.Bool
 }
 
@@ -61,7 +65,7 @@ func Check(features abi.Features, shards int) []string {
 // New returns a store that is not yet initialised. The guest exports what
 // Required lists. The store closes the guest.
 func New(g Guest, cfg Config) *Store {
-	s := &Store{g: g, features: cfg.Features, maxOps: cfg.MaxTransactionOps}
+	s := &Store{g: g, features: cfg.Features, maxOps: cfg.MaxTransactionOps, redact: cfg.Redact}
 	if g.Shards() > 1 {
 		s.features &^= abi.FeatureBulk // the keys of a batch live in different shards
 	}
@@ -104,7 +108,7 @@ func (s *Store) initInstance(in Instance, name string, pairs []abi.Pair) error {
 	if err != nil {
 		return err
 	}
-	return a.err(in)
+	return s.err(in, &a)
 }
 
 // open asks for a shared buffer of at least want bytes.
@@ -168,7 +172,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		if s.g.Has(opPing) {
 			var a answer
 			if a, err = call(in, opPing, 0); err == nil {
-				err = a.err(in)
+				err = s.err(in, &a)
 			}
 		}
 		in.Done()
@@ -226,12 +230,12 @@ func slice(in Instance, s abi.Span, what string) ([]byte, error) {
 }
 
 // err is the error that the guest reported, or nil.
-func (a *answer) err(in Instance) error {
-	return failure(in, a.code, a.Message)
+func (s *Store) err(in Instance, a *answer) error {
+	return s.failure(in, a.code, a.Message)
 }
 
 // failure makes an error of a code and a message in guest memory.
-func failure(in Instance, code abi.Code, message abi.Span) error {
+func (s *Store) failure(in Instance, code abi.Code, message abi.Span) error {
 	if code == abi.CodeOK {
 		return nil
 	}
@@ -248,7 +252,11 @@ func failure(in Instance, code abi.Code, message abi.Span) error {
 	if len(text) == 0 {
 		return sentinel(code)
 	}
-	return abi.NewError(code, clean(text))
+	msg := clean(text)
+	if s.redact != nil {
+		msg = s.redact(msg)
+	}
+	return abi.NewError(code, msg)
 }
 
 // sentinel is the error of a code without a message.
