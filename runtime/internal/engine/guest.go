@@ -162,7 +162,36 @@ func (g *Guest) load(ctx context.Context) error {
 			return g.refuse(err, "cannot be metered: "+err.Error())
 		}
 	}
+	if wrong := g.checkImports(); len(wrong) > 0 {
+		return g.refuse(nil, strings.Join(wrong, "; "))
+	}
 	return nil
+}
+
+// checkImports compares the types of what is imported with what was linked:
+// wazero would find out when the first instance is made.
+func (g *Guest) checkImports() []string {
+	var wrong []string
+	for _, f := range g.prog.module.ImportedFunctions() {
+		module, name, _ := f.Import()
+		var offered api.FunctionDefinition
+		if m := g.prog.runtime.Module(module); m != nil {
+			offered = m.ExportedFunctionDefinitions()[name]
+		}
+		if offered == nil {
+			wrong = append(wrong, Sanitize(fmt.Sprintf("it imports %s.%s, which is not offered", module, name), maxGuestText))
+			continue
+		}
+		want, have := signature(f), signature(offered)
+		if want != have {
+			wrong = append(wrong, Sanitize(fmt.Sprintf("it imports %s.%s as %s and it is %s", module, name, want, have), maxGuestText))
+		}
+	}
+	return wrong
+}
+
+func signature(f api.FunctionDefinition) string {
+	return "(" + types(f.ParamTypes()) + ") -> (" + types(f.ResultTypes()) + ")"
 }
 
 // refuse is a load error. A context error among the causes stays visible.
@@ -190,13 +219,13 @@ func (g *Guest) checkExports(exported map[string]api.FunctionDefinition) []strin
 		if i == g.cfg.Open {
 			params = "i32, i32"
 		}
-		if have := types(f.ParamTypes()); have != params || types(f.ResultTypes()) != "i64" {
-			mistyped = append(mistyped, fmt.Sprintf("%s is (%s) -> (%s) and must be (%s) -> (i64)", name, have, types(f.ResultTypes()), params))
+		if want, have := "("+params+") -> (i64)", signature(f); have != want {
+			mistyped = append(mistyped, fmt.Sprintf("%s is %s and must be %s", name, have, want))
 		}
 		g.has[i] = true
 	}
 	if f := exported[abi.ExportInitialize]; f != nil && len(f.ParamTypes())+len(f.ResultTypes()) > 0 {
-		mistyped = append(mistyped, fmt.Sprintf("%s is (%s) -> (%s) and must be () -> ()", abi.ExportInitialize, types(f.ParamTypes()), types(f.ResultTypes())))
+		mistyped = append(mistyped, fmt.Sprintf("%s is %s and must be () -> ()", abi.ExportInitialize, signature(f)))
 	}
 	g.hasIdle = g.cfg.Idle >= 0 && g.has[g.cfg.Idle]
 	var wrong []string

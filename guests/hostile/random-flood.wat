@@ -1,0 +1,16 @@
+;; Asks for all of its memory in random bytes without an end.
+(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 200)
+  ;; The shared buffer is the second page.
+  (func (export "ws_open") (param $abi i32) (param $want i32) (result i64)
+    (if (i32.gt_u (local.get $want) (i32.const 65536)) (then (return (i64.const 0))))
+    (i64.const 0x0001000000010000))
+  (func (export "ws_get") (param $len i32) (result i64)
+    (loop $again
+      (drop (call $random (i32.const 131072) (i32.const 12000000)))
+      (br $again))
+    (unreachable))
+  (func (export "ws_set") (param $len i32) (result i64) (i64.const 0))
+  (func (export "ws_delete") (param $len i32) (result i64) (i64.const 0))
+)
