@@ -33,8 +33,8 @@ const maxRandom = 1 << 20
 // randomFunctions: fill(ptr, len) -> code fills at most 1 MiB with random
 // bytes from the system's source.
 func randomFunctions() []function {
-	return []function{{"fill", []api.ValueType{i32, i32}, []api.ValueType{i32}, func(s *State, mem api.Memory, st []uint64) {
-		st[0] = uint64(s.random(mem, st[0], st[1]))
+	return []function{{"fill", []api.ValueType{i32, i32}, []api.ValueType{i64}, func(s *State, mem api.Memory, st []uint64) {
+		st[0] = abi.Pack(s.random(mem, st[0], st[1]), 0)
 	}}}
 }
 
