@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,20 @@ func TestWasmStorePassesTheSuite(t *testing.T) {
 		s, err := m.Open(t.Context(), withManifest(readGuest(t, "good"), abi.FeatureETag, "single"), runtime.ModuleConfig{Component: "good"})
 		require.NoError(t, err)
 		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "good"}))
+		return s
+	}, storetest.Options{Small: true})
+}
+
+// The same suite on the store that the C kit comes with.
+func TestMemoryGuestPassesTheSuite(t *testing.T) {
+	wasm, err := os.ReadFile("../guests/memory-c/memory-c.wasm")
+	require.NoError(t, err)
+	m := newModules(t)
+	storetest.Run(t, func(t *testing.T) abi.Store {
+		s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "memory"})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "memory"}))
 		return s
 	}, storetest.Options{Small: true})
 }
