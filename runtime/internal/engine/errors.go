@@ -65,8 +65,9 @@ type GuestError struct {
 // Error is one line: component, operation, what happened and where in the guest.
 func (e *GuestError) Error() string {
 	var b strings.Builder
-	b.WriteString("guest of component ")
-	b.WriteString(e.Component)
+	if b.WriteString("guest"); e.Component != "" {
+		b.WriteString(" of component " + e.Component)
+	}
 	if e.Op != "" {
 		b.WriteString(": ")
 		b.WriteString(e.Op)
