@@ -1,0 +1,227 @@
+package wasmbin
+
+import "fmt"
+
+// leafWeight is the largest weight of a function that its callers pay for.
+const leafWeight = 32
+
+// codeSection reads the code of all functions.
+func (m *Module) codeSection(r *reader) {
+	n := int(r.u32())
+	if defined := len(m.funcs) - m.imported; r.err == nil && n != defined {
+		r.fail(r.pos, "it has code for %d functions and %d are declared", n, defined)
+	}
+	if r.err != nil {
+		return
+	}
+	m.bodies = make([]body, 0, n)
+	c := checker{m: m}
+	for i := 0; i < n && r.err == nil; i++ {
+		at := r.pos
+		size := r.count("bytes of code")
+		if r.err != nil {
+			return
+		}
+		if int64(size) > m.lim.BodySize {
+			r.err = exceeded(at, m.whereFunc(i), "bodySize", "bytes of code", uint64(size), m.lim.BodySize)
+			return
+		}
+		c.reader = r.sub(size, "")
+		m.bodies = append(m.bodies, c.body(i))
+		if r.err = c.reader.err; r.err != nil {
+			r.err.Where = m.whereFunc(i)
+		}
+	}
+}
+
+// whereFunc names a defined function in a message. Its name is known only if
+// it is exported: the name section comes later.
+func (m *Module) whereFunc(i int) string {
+	index := i + m.imported
+	for _, e := range m.exports {
+		if e.Kind == KindFunction && int(e.index) == index {
+			return fmt.Sprintf("function %d %s", index, quote(e.Name))
+		}
+	}
+	return fmt.Sprintf("function %d", index)
+}
+
+// checker checks the code of one function after the other.
+type checker struct {
+	m      *Module
+	reader reader
+	blocks []uint32 // the opcodes of the blocks that are open
+	used   []uint32 // by local: the function (from 1) that used it last
+}
+
+func (c *checker) body(i int) body {
+	m, r := c.m, &c.reader
+	b := body{start: r.pos, end: len(r.b)}
+	b.locals = c.locals(len(m.types[m.funcs[m.imported+i]].Params))
+	b.code = r.pos
+	if grow := b.locals - len(c.used); grow > 0 && r.err == nil {
+		c.used = append(c.used, make([]uint32, grow)...)
+	}
+	c.blocks = append(c.blocks[:0], opBlock)
+	b.leaf = true
+	var in instr
+	var count, locals, forks, calls int64
+	for len(c.blocks) > 0 && r.err == nil {
+		r.next(&in)
+		if r.err != nil {
+			break
+		}
+		count++
+		switch in.op {
+		case opBlock, opLoop, opIf:
+			c.open(&in)
+			forks++
+			if in.op == opLoop {
+				forks++
+				b.leaf = false
+			}
+		case opElse:
+			if c.blocks[len(c.blocks)-1] != opIf {
+				r.fail(in.at, "an else has no if")
+			}
+			c.blocks[len(c.blocks)-1] = opElse
+		case opEnd:
+			c.blocks = c.blocks[:len(c.blocks)-1]
+		case opBr, opBrIf:
+			c.below(&in, "label", in.a, len(c.blocks))
+			forks++
+		case opBrTable:
+			c.below(&in, "label", in.a, len(c.blocks))
+			c.branches(&in)
+			forks += int64(in.b) + 1
+		case opLocalGet, opLocalSet, opLocalTee:
+			c.below(&in, "local", in.a, b.locals)
+			if r.err == nil && c.used[in.a] != uint32(i+1) {
+				c.used[in.a] = uint32(i + 1)
+				locals++
+			}
+		case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
+			calls++
+			b.leaf = false
+			c.check(&in)
+		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableGrow, opTableFill:
+			calls++
+			b.leaf = false
+			b.scratch = true
+			m.pieces = m.pieces || in.op == opMemoryCopy || in.op == opMemoryFill
+			c.check(&in)
+		default:
+			if in.op >= opGlobalGet {
+				c.check(&in)
+			}
+		}
+	}
+	r.end()
+	b.weight = int32(count)
+	b.leaf = b.leaf && count <= leafWeight && !m.taken[m.imported+i]
+	// What the compiler does: every join of control flow joins the locals and
+	// globals that are in use, and every call loads the globals again.
+	m.work += 25 + count/2 + forks*(locals+int64(m.mutable))/2 + calls*int64(m.mutable)/4
+	return b
+}
+
+// locals reads the declarations of locals and returns their number, with the
+// parameters.
+func (c *checker) locals(params int) int {
+	r, lim := &c.reader, &c.m.lim
+	total := uint64(params)
+	for range r.count("groups of locals") {
+		at := r.pos
+		total += uint64(r.u32())
+		r.valueType()
+		if r.err != nil {
+			return 0
+		}
+		if total > uint64(lim.Locals) {
+			r.err = exceeded(at, "", "locals", "locals", total, lim.Locals)
+			return 0
+		}
+	}
+	if c.m.locals += int64(total); r.err == nil && c.m.locals > lim.LocalsTotal {
+		r.err = exceeded(r.pos, "", "localsTotal", "locals in the functions up to here", uint64(c.m.locals), lim.LocalsTotal)
+	}
+	return int(total)
+}
+
+func (c *checker) open(in *instr) {
+	c.blocks = append(c.blocks, in.op)
+	if in.block >= 0 {
+		c.below(in, "type", uint32(in.block), len(c.m.types))
+	}
+	if depth := int64(len(c.blocks) - 1); depth > c.m.lim.Nesting && c.reader.err == nil {
+		c.reader.err = exceeded(in.at, "", "nesting", "blocks inside of each other", uint64(depth), c.m.lim.Nesting)
+	}
+}
+
+func (c *checker) branches(in *instr) {
+	r, lim := &c.reader, &c.m.lim
+	c.m.targets += int64(in.b)
+	switch {
+	case r.err != nil:
+	case int64(in.b) > lim.BranchTargets:
+		r.err = exceeded(in.at, "", "branchTargets", "targets of a br_table", uint64(in.b), lim.BranchTargets)
+	case c.m.targets > lim.BranchTargetsTotal:
+		r.err = exceeded(in.at, "", "branchTargetsTotal", "targets of br_tables up to here", uint64(c.m.targets), lim.BranchTargetsTotal)
+	}
+}
+
+// below checks an index.
+func (c *checker) below(in *instr, what string, index uint32, have int) {
+	if uint64(index) >= uint64(have) {
+		c.reader.fail(in.at, "there is no %s %d: there are %d", what, index, have)
+	}
+}
+
+// check checks the indexes of an instruction that is not about labels and
+// locals.
+func (c *checker) check(in *instr) {
+	m := c.m
+	switch op := in.op; {
+	case op == opCall || op == opReturnCall || op == opRefFunc:
+		c.below(in, "function", in.a, len(m.funcs))
+	case op == opCallIndirect || op == opReturnCallIndirect:
+		c.below(in, "type", in.a, len(m.types))
+		c.below(in, "table", in.b, len(m.tables))
+	case op == opGlobalGet || op == opGlobalSet:
+		c.below(in, "global", in.a, m.globals)
+	case op == 0x25 || op == 0x26 || (op >= opTableGrow && op <= opTableFill):
+		c.below(in, "table", in.a, len(m.tables))
+	case op == opTableCopy:
+		c.below(in, "table", max(in.a, in.b), len(m.tables))
+	case op == opTableInit:
+		c.below(in, "element segment", in.a, m.elems)
+		c.below(in, "table", in.b, len(m.tables))
+	case op == opElemDrop:
+		c.below(in, "element segment", in.a, m.elems)
+	case op == opMemoryInit || op == opDataDrop:
+		if m.dataCount < 0 {
+			c.reader.fail(in.at, "it uses data segments without a data count section")
+		}
+		c.below(in, "data segment", in.a, m.dataCount)
+		if op == opMemoryInit {
+			c.memory(in)
+		}
+	case (op >= 0x28 && op <= opMemoryGrow) || op == opMemoryCopy || op == opMemoryFill || accesses(op):
+		c.memory(in)
+	}
+}
+
+// accesses reports whether a vector instruction is one on memory.
+func accesses(op uint32) bool {
+	if op>>8 != 0xfd {
+		return false
+	}
+	imm := vector[op&0xff]
+	return imm == immAccess || imm == immAccessLane
+}
+
+func (c *checker) memory(in *instr) {
+	if !c.m.hasMem {
+		c.reader.fail(in.at, "it uses a memory and has none")
+	}
+}

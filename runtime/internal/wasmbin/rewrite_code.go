@@ -1,0 +1,164 @@
+package wasmbin
+
+// edit is a place in the code where something is written anew.
+type edit struct {
+	at, end int // what is left out
+	kind    editKind
+	index   uint32 // function to mention; opcode that pays
+	weight  int64  // of a check; how an instruction pays
+}
+
+type editKind uint8
+
+const (
+	editCheck editKind = iota
+	editFunction
+	editPay
+)
+
+// smallCopy is the length in bytes up to which memory.fill and memory.copy
+// are paid by a fixed price.
+const smallCopy = 1 << 10
+
+// Prices in units of fuel: bytes are shifted right, pages and elements left or
+// not at all.
+const (
+	byteShift  = 6
+	pageShift  = 4
+	smallPrice = smallCopy >> byteShift
+)
+
+// code writes the code section.
+func (w *rewriter) code(s *section) {
+	n := len(w.m.bodies) + w.helpers()
+	if n == 0 && s.header == 0 {
+		return
+	}
+	body := make([]byte, 0, (s.end-s.start)*5/4+256)
+	body = appendU32(body, uint32(n))
+	var scratch []byte
+	for i := range w.m.bodies {
+		scratch = w.body(scratch[:0], &w.m.bodies[i])
+		body = append(appendU32(body, uint32(len(scratch))), scratch...)
+	}
+	for i := range w.helpers() {
+		scratch = w.helper(scratch[:0], i)
+		body = append(appendU32(body, uint32(len(scratch))), scratch...)
+	}
+	w.out = appendSection(w.out, secCode, body)
+}
+
+// body appends one function without its size.
+func (w *rewriter) body(out []byte, b *body) []byte {
+	src := w.m.b[:b.end]
+	w.collect(b)
+	if b.scratch {
+		r := reader{b: src, pos: b.start}
+		groups := r.u32()
+		out = appendU32(out, groups+1)
+		out = append(out, src[r.pos:b.code]...)
+		out = append(out, 1, typeI32)
+	} else {
+		out = append(out, src[b.start:b.code]...)
+	}
+	from := b.code
+	for i := range w.edits {
+		e := &w.edits[i]
+		out = append(out, src[from:e.at]...)
+		from = e.end
+		switch e.kind {
+		case editCheck:
+			out = w.check(out, e.weight)
+		case editFunction:
+			out = appendU32(out, w.function(e.index))
+		case editPay:
+			out = w.pay(out, e, src, uint32(b.locals))
+		}
+	}
+	return append(out, src[from:]...)
+}
+
+// collect finds the places to edit and what each check covers: the function
+// outside of its loops, and each loop outside of its inner loops.
+func (w *rewriter) collect(b *body) {
+	r := reader{b: w.m.b[:b.end], pos: b.code}
+	w.edits, w.heads = w.edits[:0], append(w.heads[:0], 0)
+	w.edits = append(w.edits, edit{at: b.code, end: b.code})
+	head := int32(0) // the check that pays for the instruction
+	var in instr
+	for len(w.heads) > 0 {
+		r.next(&in)
+		price := int64(1)
+		switch in.op {
+		case opBlock, opIf:
+			w.heads = append(w.heads, head)
+		case opLoop:
+			w.heads = append(w.heads, head)
+			head = int32(len(w.edits))
+			w.edits = append(w.edits, edit{at: r.pos, end: r.pos})
+		case opEnd:
+			w.edits[head].weight++
+			price = 0
+			head = w.heads[len(w.heads)-1]
+			w.heads = w.heads[:len(w.heads)-1]
+		case opCall, opReturnCall, opRefFunc:
+			if in.a >= w.refill {
+				w.edits = append(w.edits, edit{at: in.imm, end: r.pos, kind: editFunction, index: in.a})
+				if callee := &w.m.bodies[int(in.a)-w.m.imported]; callee.leaf && in.op != opRefFunc {
+					price += int64(callee.weight)
+				}
+			}
+		case opMemoryCopy, opMemoryFill:
+			price = smallPrice
+			w.edits = append(w.edits, edit{at: in.at, end: r.pos, kind: editPay, index: in.op})
+		case opMemoryGrow, opMemoryInit, opTableInit, opTableCopy, opTableGrow, opTableFill:
+			w.edits = append(w.edits, edit{at: in.at, end: in.at, kind: editPay, index: in.op})
+		}
+		w.edits[head].weight += price
+	}
+	if b.leaf { // its callers pay
+		w.edits = w.edits[1:]
+	}
+}
+
+// check appends the payment of a fixed weight: it leaves the stack as it is.
+func (w *rewriter) check(out []byte, weight int64) []byte {
+	out = appendU32(append(out, opGlobalGet), w.fuel)
+	out = append(appendS64(append(out, opI64Const), weight), opI64Sub)
+	return w.settle(out)
+}
+
+// settle appends the rest of a payment: the new count is on the stack.
+func (w *rewriter) settle(out []byte) []byte {
+	out = appendU32(append(out, opGlobalSet), w.fuel)
+	out = appendU32(append(out, opGlobalGet), w.fuel)
+	out = append(out, opI64Const, 0, opI64LtS, opIf, 0x40)
+	out = appendU32(append(out, opCall), w.refill)
+	return append(out, opEnd)
+}
+
+// pay appends the payment of an instruction by the length on top of the stack,
+// which it keeps in a local. For copying and filling that includes the
+// instruction, in pieces if it is long.
+func (w *rewriter) pay(out []byte, e *edit, src []byte, local uint32) []byte {
+	out = appendU32(append(out, opLocalTee), local)
+	out = appendU32(append(out, opLocalGet), local)
+	if e.index == opMemoryCopy || e.index == opMemoryFill {
+		out = append(appendS64(append(out, opI32Const), smallCopy), opI32GtU)
+		out = appendS64(append(out, opIf), int64(w.refillType)+2)
+		helper := w.fill
+		if e.index == opMemoryCopy {
+			helper = w.copy
+		}
+		out = append(appendU32(append(out, opCall), helper), opElse)
+		return append(append(out, src[e.at:e.end]...), opEnd)
+	}
+	out = append(out, opI64ExtendI32U)
+	switch e.index {
+	case opMemoryInit:
+		out = append(out, opI64Const, byteShift, opI64ShrU)
+	case opMemoryGrow:
+		out = append(out, opI64Const, pageShift, opI64Shl)
+	}
+	return appendU32(append(out, opCall), w.charge)
+}
