@@ -2,146 +2,180 @@ package hostfuncs
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-
-	"github.com/wasmstate/wasmstate/abi"
 )
 
 // Import is one function that a module imports.
 type Import struct{ Module, Name string }
 
+// Config is what one component may do. The zero value grants log, clock, random
+// and the functions that toolchains need only. New copies nothing: the maps and
+// slices must not change afterwards.
+type Config struct {
+	Component string // for log lines, metrics and key isolation; unique in the process
+
+	// Optional are the import namespaces that are linked even though they are
+	// not granted; their functions answer abi.CodePermission.
+	Optional []string
+
+	// Log receives one bounded, sanitised, redacted line of guest output; nil
+	// drops it. Called from many goroutines.
+	Log func(level Level, line string)
+	// LogEnabled reports whether lines of level are wanted at all; nil = all.
+	LogEnabled func(level Level) bool
+	// LogRate is how many lines per second are kept; 0 = 100.
+	LogRate int
+
+	// ClockResolution is what times are rounded down to; 0 = 1 ms.
+	ClockResolution time.Duration
+	// Seed makes random bytes repeatable, for tests; nil = the system's source.
+	Seed *int64
+
+	// Config are the values of wasmstate_config; nil = not granted.
+	Config map[string]string
+
+	// Secrets reads a granted secret; nil = not granted. An error with
+	// abi.CodePermission or abi.CodeNotFound says why there is none.
+	Secrets func(ctx context.Context, name string) (string, error)
+	// Redact are further values that never reach log lines or errors, such as
+	// the component's secret properties.
+	Redact []string
+
+	// Metrics receives the guest's metrics; nil = not granted.
+	Metrics Metrics
+
+	// KV are the buckets by label; empty = not granted.
+	KV map[string]KV
+
+	// HTTP are the requests allowed, see [ParseHTTPRule]; empty = not granted.
+	HTTP []string
+	// TCP are the endpoints allowed, see [ParseTCPRule]; empty = not granted.
+	TCP []string
+	// Networks are the address ranges that HTTP and TCP may reach although they
+	// are loopback, private or otherwise special.
+	Networks []netip.Prefix
+	// Resolver looks host names up; nil = the system's.
+	Resolver *net.Resolver
+	// RootCAs verify servers; nil = the system's.
+	RootCAs *x509.CertPool
+
+	// Limits of one operation and of one instance. Zero has a default.
+	MaxCalls   int64         // host calls of one operation; 0 = 100,000
+	MaxBytes   int64         // bytes that host calls of one operation move; 0 = 256 MiB
+	MaxHandles int           // open exchanges and, separately, connections of an instance; 0 = 16
+	HTTPTime   time.Duration // one HTTP exchange; 0 = 30 s
+	HTTPBody   int64         // bytes of one response body; 0 = 8 MiB
+	TCPIdle    time.Duration // connections unused for so long are closed; 0 = 5 min
+}
+
+func (c *Config) setDefaults() {
+	def(&c.LogRate, 100)
+	def(&c.ClockResolution, time.Millisecond)
+	def(&c.MaxCalls, 100_000)
+	def(&c.MaxBytes, 256<<20)
+	def(&c.MaxHandles, 16)
+	def(&c.HTTPTime, 30*time.Second)
+	def(&c.HTTPBody, 8<<20)
+	def(&c.TCPIdle, 5*time.Minute)
+}
+
+func def[T int | int64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// Level is the severity of a guest's log line.
+type Level uint32
+
+// The levels.
+const (
+	LevelDebug Level = iota
+	LevelInfo
+	LevelWarn
+	LevelError
+)
+
 // Host is what the guests of one component version may call. Safe for
 // concurrent use.
 type Host struct {
 	cfg     Config
-	bucket  bucket // of log lines
-	secrets *redactor
-	start   time.Time
-}
+	log     logBudget
+	redact  redactor
+	start   time.Time // of the monotonic clock
+	metrics metricNames
+	buckets []bucket
+	web     *web // nil = http is not granted
+	tcp     []TCPRule
+	dialer  *net.Dialer
 
-// function is one host function: its type and its body. Bodies take their
-// arguments from the stack and leave their result in stack[0].
-type function struct {
-	name    string
-	params  []api.ValueType
-	results []api.ValueType
-	call    func(s *State, mem api.Memory, stack []uint64)
+	instances atomic.Uint64 // made so far, for the seeded random source
+	closeOnce sync.Once
 }
-
-// family is the functions of one import namespace.
-type family struct {
-	module  string
-	granted bool
-	grant   string // what the operator writes to grant it
-	list    []function
-}
-
-const (
-	i32 = api.ValueTypeI32
-	i64 = api.ValueTypeI64
-	f64 = api.ValueTypeF64
-)
 
 // New checks cfg and builds a host. The caller closes it after the last State.
+// The error lists everything that is wrong with cfg.
 func New(cfg Config) (*Host, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
+	cfg.setDefaults()
+	h := &Host{cfg: cfg, start: time.Now()}
+	h.redact.add(cfg.Redact...)
+	var errs []error
+	var err error
+	if h.buckets, err = newBuckets(cfg.Component, cfg.KV); err != nil {
+		errs = append(errs, err)
 	}
-	h := &Host{cfg: cfg, secrets: newRedactor(), start: time.Now()}
-	h.bucket.init(cfg.LogRate)
+	h.dialer = &net.Dialer{Timeout: cfg.HTTPTime, Resolver: cfg.Resolver, ControlContext: h.control}
+	var rules []HTTPRule
+	for _, text := range cfg.HTTP {
+		r, err := ParseHTTPRule(text)
+		if err == nil {
+			err = h.reachable(r.Host)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("http: %q: %w", text, err))
+		}
+		rules = append(rules, r)
+	}
+	for _, text := range cfg.TCP {
+		r, err := ParseTCPRule(text)
+		if err == nil {
+			err = h.reachable(r.Host)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("tcp: %q: %w", text, err))
+		}
+		h.tcp = append(h.tcp, r)
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("sandbox of component %s: %w", cfg.Component, errors.Join(errs...))
+	}
+	if len(rules) > 0 {
+		h.web = newWeb(h, rules)
+	}
 	return h, nil
 }
 
-// families lists every namespace, in the order of the specification.
-func (h *Host) families() []family {
-	return []family{
-		{abi.ImportLog, true, "", logFunctions()},
-		{abi.ImportClock, true, "", clockFunctions()},
-		{abi.ImportRandom, true, "", randomFunctions()},
-		{abi.ImportConfig, h.cfg.Config != nil, `config: {name: value}`, configFunctions()},
-		{abi.ImportSecret, h.cfg.Secrets != nil, `secrets: {name: {name: …, key: …}}`, secretFunctions()},
-		{abi.ImportMetric, h.cfg.Metrics != nil, `metrics: true`, metricFunctions()},
-		{abi.ImportWASI, true, "", wasiFunctions()},
-		{importEnv, true, "", envFunctions()},
-	}
-}
+// Redact replaces every secret that the component is known to have in text by
+// "[redacted]". For texts that a guest had a hand in.
+func (h *Host) Redact(text string) string { return h.redact.replace(text) }
 
-// importEnv is the namespace of AssemblyScript's abort.
-const importEnv = "env"
+// LogDropped is the number of log lines that were over the budget.
+func (h *Host) LogDropped() uint64 { return h.log.total.Load() }
 
-// Check returns one line for every import that is unknown or not granted, in
-// the order of imports; nil if all can be linked. It runs nothing.
-func (h *Host) Check(imports []Import) []string {
-	var wrong []string
-	refused := map[string]bool{}
-	for _, imp := range imports {
-		at := slices.IndexFunc(h.families(), func(f family) bool { return f.module == imp.Module })
-		if at < 0 {
-			wrong = append(wrong, fmt.Sprintf("it imports %s.%s, which is no host function", imp.Module, imp.Name))
-			continue
+// Close releases what the component shares between its instances, such as idle
+// connections. Idempotent. Every State must be closed before.
+func (h *Host) Close() error {
+	h.closeOnce.Do(func() {
+		if h.web != nil {
+			h.web.transport.CloseIdleConnections()
 		}
-		f := h.families()[at]
-		known := slices.ContainsFunc(f.list, func(fn function) bool { return fn.name == imp.Name })
-		switch {
-		case !known:
-			names := make([]string, 0, len(f.list))
-			for _, fn := range f.list {
-				names = append(names, fn.name)
-			}
-			wrong = append(wrong, fmt.Sprintf("it imports %s.%s; the functions of %s are %s", imp.Module, imp.Name, imp.Module, strings.Join(names, ", ")))
-		case !f.granted && !refused[f.module]:
-			refused[f.module] = true
-			wrong = append(wrong, fmt.Sprintf("it needs %s, which is not granted; to grant it write %s into the item sandbox", f.module, f.grant))
-		}
-	}
-	return wrong
-}
-
-// Instantiate adds the host modules that imports need to r. Called once per
-// runtime, before the guest is instantiated. Nothing else is linked.
-func (h *Host) Instantiate(ctx context.Context, r wazero.Runtime, imports []Import) error {
-	for _, f := range h.families() {
-		var builder wazero.HostModuleBuilder
-		for _, fn := range f.list {
-			if !f.granted || !slices.Contains(imports, Import{f.module, fn.name}) {
-				continue
-			}
-			if builder == nil {
-				builder = r.NewHostModuleBuilder(f.module)
-			}
-			builder = builder.NewFunctionBuilder().WithGoModuleFunction(adapt(fn), fn.params, fn.results).Export(fn.name)
-		}
-		if builder != nil {
-			if _, err := builder.Instantiate(ctx); err != nil {
-				return fmt.Errorf("host module %s: %w", f.module, err)
-			}
-		}
-	}
+	})
 	return nil
 }
-
-// adapt charges a call and hands it the state of its instance.
-func adapt(fn function) api.GoModuleFunc {
-	call := fn.call
-	return func(ctx context.Context, mod api.Module, stack []uint64) {
-		s := FromContext(ctx)
-		if s == nil {
-			panic(&abi.Error{Code: abi.CodeInternal, Msg: "a host function was called outside of an operation"})
-		}
-		s.charge()
-		call(s, mod.Memory(), stack)
-	}
-}
-
-// Close releases what the component shares between its instances. Idempotent.
-func (h *Host) Close() error { return nil }
-
-// Redact replaces the secrets that guests have read in text by "***".
-func (h *Host) Redact(text string) string { return h.secrets.redact(text) }

@@ -1,100 +1,97 @@
 package hostfuncs
 
 import (
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
 )
 
-// Level is the severity of a guest's log line.
-type Level uint32
-
-// The levels.
 const (
-	LevelDebug Level = iota
-	LevelInfo
-	LevelWarn
-	LevelError
+	maxLine    = 1 << 10 // bytes of a log line
+	maxLogText = 4 << 10 // bytes of guest text that are looked at for one
 )
 
-// maxLine is the longest log line that is kept, in bytes.
-const maxLine = 1 << 10
-
-// logFunctions: log(level, ptr, len) writes a line; enabled(level) -> i32 tells
-// whether it is worth making one.
-func logFunctions() []function {
-	return []function{
-		{"log", []api.ValueType{i32, i32, i32}, nil, func(s *State, mem api.Memory, st []uint64) {
-			level := min(Level(uint32(st[0])), LevelError)
-			if !s.host.logs(level) {
-				return // nothing is copied
-			}
-			n := min(uint64(uint32(st[2])), maxLine+1)
-			if b, ok := view(mem, st[1], n); ok {
-				s.host.line(level, b)
-			}
-		}},
-		{"enabled", []api.ValueType{i32}, []api.ValueType{i32}, func(s *State, _ api.Memory, st []uint64) {
-			on := s.host.logs(min(Level(uint32(st[0])), LevelError))
-			st[0] = 0
-			if on {
-				st[0] = 1
-			}
-		}},
+// logLine is log(level, text, text_len).
+func logLine(s *State, m api.Memory, p []uint64) {
+	level := min(Level(uint32(p[0])), LevelError)
+	h := s.host
+	if !h.logWanted(level) {
+		return
 	}
+	text, valid := view(m, p[1], p[2])
+	if !valid {
+		return
+	}
+	text = text[:min(len(text), maxLogText)]
+	if !s.move(len(text)) {
+		return
+	}
+	h.logText(level, text)
 }
 
-func (h *Host) logs(level Level) bool {
+// logEnabled is enabled(level).
+func logEnabled(s *State, _ api.Memory, p []uint64) {
+	if s.host.logWanted(min(Level(uint32(p[0])), LevelError)) {
+		p[0] = 1
+		return
+	}
+	p[0] = 0
+}
+
+func (h *Host) logWanted(level Level) bool {
 	return h.cfg.Log != nil && (h.cfg.LogEnabled == nil || h.cfg.LogEnabled(level))
 }
 
-// line logs one line of a guest, or counts it as dropped if there were too many.
-func (h *Host) line(level Level, b []byte) {
-	dropped, ok := h.bucket.take(time.Now())
-	if !ok {
+// logText logs one line of guest text if the budget allows. Secrets are
+// replaced before the line is cut, so that no half of one remains.
+func (h *Host) logText(level Level, text []byte) {
+	dropped, allowed := h.log.take(time.Now(), float64(h.cfg.LogRate))
+	if !allowed {
 		return
 	}
 	if dropped > 0 {
-		h.cfg.Log(LevelWarn, "the guest logs too much: "+itoa(dropped)+" lines were dropped")
+		h.cfg.Log(LevelWarn, strconv.FormatUint(dropped, 10)+" log lines of the guest were dropped, over "+strconv.Itoa(h.cfg.LogRate)+" per second")
 	}
-	h.cfg.Log(level, h.secrets.redact(sanitise(b, maxLine)))
+	line := strings.TrimRight(string(text), "\r\n")
+	h.cfg.Log(level, clean(h.redact.replace(line), maxLine))
 }
 
-// Dropped is the number of log lines that were dropped because there were too
-// many.
-func (h *Host) Dropped() int64 {
-	h.bucket.mu.Lock()
-	defer h.bucket.mu.Unlock()
-	return h.bucket.total
+// logHost logs what the host wants the operator to know, within the budget.
+func (h *Host) logHost(text string) {
+	if h.logWanted(LevelWarn) {
+		h.logText(LevelWarn, []byte(text))
+	}
 }
 
-// bucket is a token bucket: rate tokens a second, ten times as many at once.
-type bucket struct {
-	mu      sync.Mutex
-	rate    float64
+// logBudget is a token bucket: rate lines per second, and as many at once.
+type logBudget struct {
+	mu      sync.Mutex // guards the fields below
 	tokens  float64
 	last    time.Time
-	dropped int64 // since the last line that was kept
-	total   int64
+	dropped uint64 // since the last line that was kept
+
+	total atomic.Uint64 // dropped ever
 }
 
-func (b *bucket) init(rate int) { b.rate, b.tokens = float64(rate), float64(rate)*10 }
-
-// take takes a token; dropped is how many found none before.
-func (b *bucket) take(now time.Time) (dropped int64, ok bool) {
+// take reports whether a line may be logged now and how many were dropped
+// since the last one.
+func (b *logBudget) take(now time.Time, rate float64) (dropped uint64, allowed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.last.IsZero() {
-		b.tokens = min(b.rate*10, b.tokens+now.Sub(b.last).Seconds()*b.rate)
+	if b.last.IsZero() {
+		b.tokens = rate
+	} else if d := now.Sub(b.last); d > 0 {
+		b.tokens = min(rate, b.tokens+d.Seconds()*rate)
 	}
 	b.last = now
 	if b.tokens < 1 {
 		b.dropped++
-		b.total++
+		b.total.Add(1)
 		return 0, false
 	}
 	b.tokens--
@@ -102,75 +99,44 @@ func (b *bucket) take(now time.Time) (dropped int64, ok bool) {
 	return dropped, true
 }
 
-// sanitise makes guest text safe to show: valid UTF-8 without control or
-// direction characters, at most limit bytes.
-func sanitise(b []byte, limit int) string {
-	cut := len(b) > limit
-	if cut {
-		b = b[:limit]
+// clean makes guest text fit for logs and errors: valid UTF-8, control
+// characters escaped, at most limit bytes.
+func clean(text string, limit int) string {
+	const dots = "…"
+	plain := len(text) <= limit
+	for i := 0; plain && i < len(text); i++ {
+		plain = text[i] >= ' ' && text[i] < 0x7f
 	}
-	var out strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		b = b[n:]
+	if plain {
+		return text
+	}
+	var b []byte
+	cut := 0 // the last place where the dots would fit
+	for len(text) > 0 && len(b) <= limit {
+		r, n := utf8.DecodeRuneInString(text)
 		switch {
-		case r == '\t' || r == '\n':
-			out.WriteByte(' ')
-		case r == utf8.RuneError && n == 1, unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
-			out.WriteByte('?')
+		case r == utf8.RuneError && n == 1:
+			b = utf8.AppendRune(b, utf8.RuneError)
+		case hidden(r):
+			q := strconv.QuoteRuneToASCII(r)
+			b = append(b, q[1:len(q)-1]...)
 		default:
-			out.WriteRune(r)
+			b = append(b, text[:n]...)
+		}
+		text = text[n:]
+		if len(b) <= limit-len(dots) {
+			cut = len(b)
 		}
 	}
-	if cut {
-		out.WriteString("…")
+	if len(b) > limit || len(text) > 0 {
+		b = append(b[:cut], dots...)
 	}
-	return out.String()
+	return string(b)
 }
 
-func itoa(n int64) string {
-	var b [20]byte
-	i := len(b)
-	for {
-		i--
-		b[i] = byte('0' + n%10)
-		if n /= 10; n == 0 {
-			return string(b[i:])
-		}
-	}
-}
-
-// redactor knows the secrets that guests have read.
-type redactor struct {
-	mu     sync.RWMutex
-	values []string
-}
-
-// minSecret is the shortest secret that is redacted: a shorter one would tear
-// up ordinary words.
-const minSecret = 4
-
-func newRedactor() *redactor { return &redactor{} }
-
-func (r *redactor) add(value string) {
-	if len(value) < minSecret {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, v := range r.values {
-		if v == value {
-			return
-		}
-	}
-	r.values = append(r.values, value)
-}
-
-func (r *redactor) redact(text string) string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	for _, v := range r.values {
-		text = strings.ReplaceAll(text, v, "***")
-	}
-	return text
+// hidden reports whether a rune must not reach a terminal as it is: controls,
+// line separators, marks that change the direction of text.
+func hidden(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 ||
+		r >= 0x200e && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff
 }

@@ -2,75 +2,81 @@ package hostfuncs
 
 import (
 	"context"
-	mrand "math/rand/v2"
+	"io"
 	"time"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/wasmstate/wasmstate/abi"
-)
-
-// The price of host calls: so many units of fuel each, and one unit for every
-// so many bytes moved, so that a loop of cheap host calls ends as one of
-// instructions does.
-const (
-	callPrice    = 64
-	bytesPerFuel = 16
 )
 
 // State is what one instance has open: handles, counters and the operation in
 // progress. Used by one goroutine at a time.
 type State struct {
-	host     *Host
-	ctx      context.Context // of the operation in progress
-	deadline time.Time
-	calls    int64     // host calls of the operation
-	bytes    int64     // bytes moved by them
-	out      [2][]byte // lines printed in part, of file descriptors 1 and 2
-	seeded   *mrand.Rand
+	host *Host
+	op   *opContext // the operation in progress
 
 	// Fuel is charged by host calls; the engine takes it off the guest's
 	// counter at the next refill.
 	Fuel int64
+
+	calls, bytes int64 // of the operation
+	random       io.Reader
+	output       [2]outputLine // of descriptors 1 and 2
+	kv           *kvState
+	exchanges    handles[*exchange] // end with the operation
+	conns        handles[*conn]     // live on
 }
 
 // NewState returns the state of a new instance.
-func (h *Host) NewState() *State { return &State{host: h} }
-
-// Begin starts an operation. Host calls end by deadline at the latest; ctx is
-// the caller's.
-func (s *State) Begin(ctx context.Context, deadline time.Time) {
-	s.ctx, s.deadline = ctx, deadline
-	s.calls, s.bytes = 0, 0
+func (h *Host) NewState() *State {
+	return &State{host: h, op: &opContext{}, kv: &kvState{}, random: h.newRandom()}
 }
 
-// End finishes the operation.
-func (s *State) End() { s.ctx = nil }
+// Begin starts an operation. Host calls end by deadline at the latest (zero =
+// the deadline of ctx, if any); ctx is the caller's. It is asked for its end
+// only and not kept beyond End.
+func (s *State) Begin(ctx context.Context, deadline time.Time) { s.op.begin(ctx, deadline) }
+
+// End finishes the operation: per-operation counters are reset and what may
+// not outlive an operation is closed.
+func (s *State) End() {
+	s.calls, s.bytes = 0, 0
+	s.flushOutput()
+	s.exchanges.closeAll()
+	s.endKV()
+	if s.op.end() {
+		s.op = &opContext{}
+	}
+}
 
 // Close releases every handle of the instance. Idempotent.
-func (s *State) Close() error { return nil }
+func (s *State) Close() error {
+	s.exchanges.closeAll()
+	s.conns.closeAll()
+	return nil
+}
 
-// LimitError ends a guest that makes too many host calls in one operation, or
-// moves too many bytes.
-type LimitError struct{ What string }
+// take counts one call and reports whether the operation may make it.
+func (s *State) take() bool {
+	s.calls++
+	return s.calls <= s.host.cfg.MaxCalls
+}
+
+// LimitError ends a guest that goes on making host calls beyond the limit of an
+// operation.
+type LimitError struct{}
 
 // Error says which limit it was.
 func (e *LimitError) Error() string {
-	return "the guest exceeded the limit of " + e.What + " in one operation"
+	return "the guest exceeded the limit of host calls in one operation (sandbox.maxHostCalls)"
 }
 
-func (s *State) charge() {
-	s.Fuel += callPrice
-	if s.calls++; s.calls > s.host.cfg.MaxCalls {
-		panic(&LimitError{"host calls (sandbox.maxHostCalls)"})
+// move counts n bytes and reports whether the operation may move them.
+func (s *State) move(n int) bool {
+	if int64(n) > s.host.cfg.MaxBytes-s.bytes {
+		return false
 	}
-}
-
-func (s *State) moved(n int) {
-	s.Fuel += int64(n) / bytesPerFuel
-	if s.bytes += int64(n); s.bytes > s.host.cfg.MaxBytes {
-		panic(&LimitError{"bytes moved by host calls (sandbox.maxHostBytes)"})
-	}
+	s.bytes += int64(n)
+	return true
 }
 
 // stateKey is the context key of the State.
@@ -86,30 +92,50 @@ func FromContext(ctx context.Context) *State {
 	return s
 }
 
-// view returns n bytes of guest memory at ptr, or false if they are not all in
-// it. The view is valid until the guest runs again.
-func view(mem api.Memory, ptr, n uint64) ([]byte, bool) {
-	ptr, n = uint64(uint32(ptr)), uint64(uint32(n))
-	if n == 0 {
-		return nil, true
-	}
-	if mem == nil || ptr+n > uint64(mem.Size()) {
-		return nil, false
-	}
-	return mem.Read(uint32(ptr), uint32(n))
+// handles are the open things of an instance, by the numbers that its guest
+// knows. The zero value is empty.
+type handles[T interface{ close() }] struct {
+	open map[uint32]T
+	last uint32
 }
 
-// give writes value into the guest's buffer if it fits, and returns the packed
-// result: the code in the high, the full length in the low 32 bits.
-func (s *State) give(mem api.Memory, value []byte, ptr, capacity uint64) uint64 {
-	if uint64(len(value)) > uint64(uint32(capacity)) {
-		return abi.Pack(abi.CodeOK, uint32(len(value)))
+// add returns the number of v, or a failure if there are limit already, in
+// which case v is closed.
+func (h *handles[T]) add(v T, limit int) uint64 {
+	if len(h.open) >= limit {
+		v.close()
+		return fail(abi.CodeQuota)
 	}
-	dst, ok := view(mem, ptr, uint64(len(value)))
-	if !ok {
-		return abi.Pack(abi.CodeInvalidArgument, 0)
+	if h.open == nil {
+		h.open = map[uint32]T{}
 	}
-	s.moved(len(value))
-	copy(dst, value)
-	return abi.Pack(abi.CodeOK, uint32(len(value)))
+	for {
+		h.last++
+		if _, taken := h.open[h.last]; h.last != 0 && !taken {
+			h.open[h.last] = v
+			return ok(uint64(h.last))
+		}
+	}
+}
+
+func (h *handles[T]) get(n uint64) (T, bool) {
+	v, found := h.open[uint32(n)]
+	return v, found
+}
+
+func (h *handles[T]) close(n uint64) uint64 {
+	v, found := h.open[uint32(n)]
+	if !found {
+		return fail(abi.CodeInvalidArgument)
+	}
+	delete(h.open, uint32(n))
+	v.close()
+	return ok(0)
+}
+
+func (h *handles[T]) closeAll() {
+	for n, v := range h.open {
+		delete(h.open, n)
+		v.close()
+	}
 }

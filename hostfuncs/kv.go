@@ -1,0 +1,234 @@
+package hostfuncs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmstate/wasmstate/abi"
+)
+
+// KV is what a bucket keeps its keys in, with the meaning of the methods of
+// abi.Store and its optional interfaces. Bulk calls must work for every store;
+// what is not in Features answers abi.ErrUnsupported. Safe for concurrent use.
+//
+// The keys are non-empty UTF-8 without "||". Requests may be kept by the callee
+// beyond its return only if ctx ended.
+type KV interface {
+	Features() abi.Features
+	Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) error
+	Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) error
+	Delete(ctx context.Context, req *abi.DeleteRequest) error
+	BulkGet(ctx context.Context, reqs []abi.GetRequest, results []abi.GetResult) error
+	BulkWrite(ctx context.Context, ops []abi.Op, results []abi.WriteResult) error
+	Transact(ctx context.Context, ops []abi.Op) error
+	Keys(ctx context.Context, req *abi.KeysRequest, resp *abi.KeysResponse) error
+}
+
+const (
+	maxKVKey     = 8 << 10 // bytes of a guest's key
+	maxKVBatch   = 1000
+	maxKVPage    = 1000
+	defaultPage  = 100
+	keptBuffer   = 1 << 20 // larger buffers are given back after the operation
+	maxLabelSize = 64
+)
+
+// bucket is a label of the component with what it is bound to. Its number is
+// its index + 1, the same in every instance.
+type bucket struct {
+	label  string
+	kv     KV
+	prefix []byte // of every stored key
+}
+
+func newBuckets(component string, kvs map[string]KV) ([]bucket, error) {
+	labels := make([]string, 0, len(kvs))
+	for l := range kvs {
+		labels = append(labels, l)
+	}
+	slices.Sort(labels)
+	if len(kvs) > 0 && (component == "" || !utf8.ValidString(component)) {
+		return nil, errors.New("kv: the component needs a name")
+	}
+	var buckets []bucket
+	for _, l := range labels {
+		if l == "" || len(l) > maxLabelSize || !utf8.ValidString(l) {
+			return nil, fmt.Errorf("kv: label %q must be 1 to %d bytes of UTF-8", l, maxLabelSize)
+		}
+		if kvs[l] == nil {
+			return nil, fmt.Errorf("kv: label %q is bound to nothing", l)
+		}
+		buckets = append(buckets, bucket{label: l, kv: kvs[l], prefix: keyPrefix(component, l)})
+	}
+	return buckets, nil
+}
+
+// kvState are the buffers of an instance for one call at a time. They live on
+// between operations, so that a call does not allocate.
+type kvState struct {
+	in  []byte // the request; not the guest's memory, which may go before the back end is done
+	key []byte // the stored key
+
+	getReq  abi.GetRequest
+	getResp abi.GetResponse
+	setReq  abi.SetRequest
+	setResp abi.SetResponse
+	delReq  abi.DeleteRequest
+
+	reply reply // of the last call
+	has   bool  // there was a last call in this operation
+}
+
+func (s *State) endKV() {
+	k := s.kv
+	if k.has && (cap(k.in) > keptBuffer || cap(k.getResp.Value) > keptBuffer || cap(k.reply.items) > maxKVPage) {
+		s.kv = &kvState{}
+	}
+	k.has = false
+}
+
+// kvBucket is bucket(label, label_len).
+func kvBucket(s *State, m api.Memory, p []uint64) uint64 {
+	label, valid := view(m, p[0], p[1])
+	if !valid {
+		return fail(abi.CodeInvalidArgument)
+	}
+	for i := range s.host.buckets {
+		if s.host.buckets[i].label == string(label) {
+			return ok(uint64(i) + 1)
+		}
+	}
+	return fail(abi.CodePermission)
+}
+
+func (s *State) bucket(n uint64) *bucket {
+	n = uint64(uint32(n))
+	if n == 0 || n > uint64(len(s.host.buckets)) {
+		return nil
+	}
+	return &s.host.buckets[n-1]
+}
+
+// kvFeatures is features(bucket).
+func kvFeatures(s *State, _ api.Memory, p []uint64) uint64 {
+	b := s.bucket(p[0])
+	if b == nil {
+		return fail(abi.CodeInvalidArgument)
+	}
+	const offered = abi.FeatureETag | abi.FeatureTransactional | abi.FeatureTTL | abi.FeatureKeys | abi.FeatureBulk | abi.FeatureContentType
+	return ok(uint64(b.kv.Features() & offered))
+}
+
+// kvOperation carries the request in s.kv.in out and fills s.kv.reply.
+type kvOperation func(ctx context.Context, s *State, b *bucket) error
+
+// kvCall is operation(bucket, req, req_len, out, out_cap).
+func kvCall(run kvOperation) func(*State, api.Memory, []uint64) uint64 {
+	return func(s *State, m api.Memory, p []uint64) uint64 {
+		s.kv.has = false
+		b := s.bucket(p[0])
+		req, valid := view(m, p[1], p[2])
+		out, valid2 := view(m, p[3], p[4])
+		if b == nil || !valid || !valid2 {
+			return fail(abi.CodeInvalidArgument)
+		}
+		if !s.move(len(req)) {
+			return fail(abi.CodeQuota)
+		}
+		s.kv.in = append(s.kv.in[:0], req...)
+		s.kv.reply.reset()
+		var err error
+		if limit := recordDeadline(s.kv.in); limit > 0 {
+			ctx, cancel := context.WithTimeout(s.op, limit)
+			err = s.runKV(ctx, b, run)
+			cancel()
+		} else {
+			err = s.runKV(s.op, b, run)
+		}
+		if err != nil {
+			s.kv.reply.fail(s.host, err)
+		}
+		s.kv.has = true
+		return s.deliver(&s.kv.reply, out, uint32(p[3]))
+	}
+}
+
+// runKV runs an operation. If the context ended, the back end may still hold
+// the buffers, and the next call gets new ones.
+func (s *State) runKV(ctx context.Context, b *bucket, run kvOperation) error {
+	err := ctx.Err()
+	if err == nil {
+		err = run(ctx, s, b)
+	}
+	if err != nil && ctx.Err() != nil {
+		s.kv = &kvState{}
+	}
+	return err
+}
+
+// recordDeadline is the deadline field of a request or batch record, 0 = none.
+func recordDeadline(rec []byte) time.Duration {
+	var ms uint64
+	if v, ok := abi.ParseRequest(rec, 0); ok {
+		ms = v.Deadline
+	} else if v, ok := abi.ParseBatch(rec); ok {
+		ms = v.Deadline
+	}
+	const most = uint64(24 * time.Hour / time.Millisecond)
+	return time.Duration(min(ms, most)) * time.Millisecond
+}
+
+// kvResult is result(out, out_cap).
+func kvResult(s *State, m api.Memory, p []uint64) uint64 {
+	out, valid := view(m, p[0], p[1])
+	switch {
+	case !valid:
+		return fail(abi.CodeInvalidArgument)
+	case !s.kv.has:
+		return fail(abi.CodeNotFound)
+	}
+	return s.deliver(&s.kv.reply, out, uint32(p[0]))
+}
+
+// deliver writes r into out, which is at addr in the guest, if it fits.
+func (s *State) deliver(r *reply, out []byte, addr uint32) uint64 {
+	n := r.size()
+	if n > abi.MaxBuffer {
+		return fail(abi.CodeTooLarge)
+	}
+	if n <= uint64(len(out)) {
+		if !s.move(int(n)) {
+			return fail(abi.CodeQuota)
+		}
+		r.write(out, addr)
+	}
+	return pack(r.code, int(n))
+}
+
+// fail turns the reply into that of an error.
+func (r *reply) fail(h *Host, err error) {
+	r.reset()
+	r.code = codeOf(err)
+	var op *abi.OpError
+	if errors.As(err, &op) {
+		r.present = true
+		r.head.code = uint32(op.Index)
+	}
+	// Of a back end's errors only those tell their text that are the guest's
+	// own doing: others may name hosts and accounts.
+	switch r.code {
+	case abi.CodeInvalidArgument, abi.CodeTooLarge, abi.CodeUnsupported:
+		var e *abi.Error
+		if errors.As(err, &e) && e.Msg != "" {
+			r.present = true
+			r.head.message = []byte(clean(h.redact.replace(strings.ToValidUTF8(e.Msg, "?")), maxLine))
+		}
+	}
+}
