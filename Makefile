@@ -68,6 +68,10 @@ guests-verify: ## rebuild the committed modules and compare them byte for byte
 fuzz: ## fuzz every parser for FUZZTIME (default 20s) each
 	@./scripts/fuzz.sh $(or $(FUZZTIME),20s)
 
+.PHONY: chaos
+chaos: ## a million operations over a thousand random changes of the components
+	WASMSTATE_CHAOS=1000000,1000 $(GO) test -run TestChaos -timeout 30m -v ./runtime
+
 .PHONY: bench
 bench: ## benchmarks in the process and against other systems
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) ./...

@@ -87,7 +87,11 @@ func newRoot() *cobra.Command {
 }
 
 func commands() []*cobra.Command {
-	return []*cobra.Command{runCmd(), validateCmd(), statusCmd(), versionCmd()}
+	return []*cobra.Command{
+		runCmd(), validateCmd(), statusCmd(),
+		packCmd(), inspectCmd(), checkCmd(), benchCmd(), callCmd(),
+		versionCmd(),
+	}
 }
 
 // versionText is what this binary is.

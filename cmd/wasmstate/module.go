@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime"
+)
+
+// moduleFlags are what the author commands that run a module have in common.
+type moduleFlags struct {
+	set     []string
+	memory  string
+	timeout time.Duration
+	debug   bool
+}
+
+func (f *moduleFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringArrayVar(&f.set, "set", nil, "a metadata property of the component, as name=value; repeatable")
+	fl.StringVar(&f.memory, "memory", "", "cap of the guest's memory, such as 32MiB; empty = what the runtime would give")
+	fl.DurationVar(&f.timeout, "timeout", 0, "time limit of one operation; 0 = what the runtime would give")
+	fl.BoolVar(&f.debug, "debug", false, "run without fuel and keep line numbers in traps")
+}
+
+// tool is a module that was read, with what it takes to open stores of it.
+type tool struct {
+	modules *runtime.Modules
+	info    *runtime.ModuleInfo
+	wasm    []byte
+	cfg     runtime.ModuleConfig
+	md      abi.Metadata
+}
+
+// readModule reads a .wasm file; a name that is something else is a clear error.
+func readModule(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no such file", path)
+	case err != nil:
+		return nil, err
+	}
+	return b, nil
+}
+
+func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
+	wasm, err := readModule(path)
+	if err != nil {
+		return nil, err
+	}
+	t := &tool{wasm: wasm}
+	name := strings.TrimSuffix(filepath.Base(path), ".wasm")
+	t.md = abi.Metadata{Name: name, Properties: map[string]string{}}
+	for _, pair := range f.set {
+		k, v, ok := strings.Cut(pair, "=")
+		if !ok || k == "" {
+			return nil, usageError{fmt.Errorf("--set %q is not name=value", pair)}
+		}
+		t.md.Properties[k] = v
+	}
+	log, err := newLogger(cmd, "warn", "text")
+	if err != nil {
+		return nil, err
+	}
+	t.cfg = runtime.ModuleConfig{Component: name, Timeout: f.timeout, Debug: f.debug, Logger: log.With(zap.String("component", name))}
+	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
+		return nil, usageError{err}
+	}
+	if t.modules, err = runtime.NewModules(runtime.ModulesConfig{CacheDir: defaultCacheDir(), Logger: log}); err != nil {
+		return nil, err
+	}
+	if t.info, err = t.modules.InspectModule(wasm); err != nil {
+		_ = t.modules.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// store opens and initialises a store of the module.
+func (t *tool) store(ctx context.Context) (abi.Store, error) {
+	s, err := t.modules.Open(ctx, t.wasm, t.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Init(ctx, t.md); err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	return s, nil
+}
+
+func (t *tool) close() { _ = t.modules.Close() }
+
+// parseSize reads a number of bytes with an optional unit; "" is 0.
+func parseSize(text string) (int64, error) {
+	units := []struct {
+		name string
+		n    int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
+	if text == "" {
+		return 0, nil
+	}
+	for _, u := range units {
+		if num, ok := strings.CutSuffix(text, u.name); ok {
+			var n int64
+			if _, err := fmt.Sscanf(num, "%d", &n); err == nil && fmt.Sprint(n) == num && n > 0 && n <= (1<<40)/u.n {
+				return n * u.n, nil
+			}
+			break
+		}
+	}
+	return 0, fmt.Errorf("%q is not a size such as 512KiB or 32MiB", text)
+}
+
+// size writes a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 10<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmstate/wasmstate/runtime"
+)
+
+func packCmd() *cobra.Command {
+	var manifest, out string
+	cmd := &cobra.Command{
+		Use:   "pack IN.wasm --manifest wasmstate.yaml -o OUT.wasm",
+		Short: "Put the manifest into a module",
+		Long: `Check a manifest and a module against each other, embed the manifest, strip
+debug information, and print the sizes. The manifest is YAML or JSON, see
+abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
+		Example: "  wasmstate pack build/store.wasm --manifest wasmstate.yaml -o store.wasm",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usageError{fmt.Errorf("-o is missing: the file to write")}
+			}
+			wasm, err := readModule(args[0])
+			if err != nil {
+				return err
+			}
+			text, err := os.ReadFile(manifest)
+			if err != nil {
+				return fmt.Errorf("manifest: %w", err)
+			}
+			doc, err := runtime.ManifestJSON(text)
+			if err != nil {
+				return fmt.Errorf("manifest %s: %w", manifest, err)
+			}
+			modules, err := runtime.NewModules(runtime.ModulesConfig{})
+			if err != nil {
+				return err
+			}
+			defer modules.Close()
+			packed, err := modules.PackModule(wasm, doc)
+			if err != nil {
+				return fmt.Errorf("%s with %s: %w", args[0], manifest, err)
+			}
+			info, err := modules.InspectModule(packed)
+			if err != nil {
+				return err
+			}
+			if err := writeFile(out, packed); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s, %s (was %s), %s\n", out, info.Type, info.Version, size(int64(len(packed))), size(int64(len(wasm))), info.Digest)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&manifest, "manifest", "wasmstate.yaml", "the manifest, YAML or JSON")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the file to write")
+	return cmd
+}
+
+// writeFile replaces a file whole, so that a server that watches its folder
+// never sees half of it.
+func writeFile(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+strings.TrimSuffix(filepath.Base(path), ".wasm")+"-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
