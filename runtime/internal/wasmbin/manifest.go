@@ -36,12 +36,12 @@ type Capability struct {
 
 // Bounds of a manifest.
 const (
-	manifestSize    = 64 << 10
+	manifestSize    = abi.MaxManifestSize
 	manifestDepth   = 32
 	manifestText    = 4 << 10 // bytes of one text
 	maxCapabilities = 64
 	maxWish         = 1 << 20 // instances, operations
-	abiVersion      = 1
+	abiVersion      = abi.Version
 )
 
 var manifestName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
@@ -150,7 +150,7 @@ func (d *decoder) features(n *node, to *abi.Features) {
 		case ok:
 			*to |= f
 		case item.kind == '"':
-			d.unknown(item, "feature", name, (^abi.Features(0)).Names())
+			d.unknown(item, "feature", name, abi.AllFeatures.Names())
 		}
 	}
 }
