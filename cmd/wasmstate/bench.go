@@ -79,8 +79,7 @@ func compare(ctx context.Context, w io.Writer, t *tool, guest, native abi.Store)
 		if calls := after.Calls - before.Calls; calls > 0 {
 			fuel = float64(after.Fuel-before.Fuel) / float64(calls)
 		}
-		ns, ref := float64(g.NsPerOp()), float64(max(n.NsPerOp(), 1))
-		fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.1f\t\n", op.name, 1e9/ns, ns, g.AllocsPerOp(), fuel, ref, ns/ref)
+		fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%.1f\t%.0f\t%.0f\t%.1f\t\n", op.name, 1e9/g.nsPerOp, g.nsPerOp, g.allocsPerOp, fuel, n.nsPerOp, g.nsPerOp/n.nsPerOp)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -127,22 +126,24 @@ func getter(ctx context.Context) func(abi.Store) func(int) error {
 	}
 }
 
-// measure runs f for about a second.
-func measure(f func(i int) error) (testing.BenchmarkResult, error) {
-	for i := range benchKeys {
-		if err := f(i); err != nil {
-			return testing.BenchmarkResult{}, err
-		}
-	}
-	var failed error
-	r := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for i := range b.N {
+// result is what measure found.
+type result struct{ nsPerOp, allocsPerOp float64 }
+
+// measure runs f for about half a second, after a warm-up over every key.
+func measure(f func(i int) error) (result, error) {
+	var before, after goruntime.MemStats
+	for n := benchKeys; ; n *= 2 {
+		goruntime.ReadMemStats(&before)
+		begin := time.Now()
+		for i := range n {
 			if err := f(i); err != nil {
-				failed = err
-				return
+				return result{}, err
 			}
 		}
-	})
-	return r, failed
+		took := time.Since(begin)
+		goruntime.ReadMemStats(&after)
+		if took > 300*time.Millisecond {
+			return result{float64(took.Nanoseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n)}, nil
+		}
+	}
 }

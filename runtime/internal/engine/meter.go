@@ -86,7 +86,7 @@ func (c *callContext) look() time.Time {
 	if c.deadline.IsZero() {
 		c.since = now
 		c.deadline = now.Add(c.timeout)
-		if d, ok := c.Context.Deadline(); ok && d.Before(c.deadline) {
+		if d, ok := c.Context.Deadline(); ok && d.Before(c.deadline) && !c.outlives() {
 			c.deadline = d
 		}
 	}
@@ -100,6 +100,12 @@ func (c *callContext) begin(ctx context.Context, timeout time.Duration) {
 
 func (c *callContext) end() { c.Context = context.Background() }
 
+// outlives reports whether an operation goes on although its caller left.
+// Stopping an instance that holds a store's data loses the data, and callers
+// must not be able to do that: there only the component's own limit counts, and
+// a caller whose time is up waits for it.
+func (c *callContext) outlives() bool { return c.in.g.cfg.Stateful }
+
 // check returns why the guest must stop, or nil.
 func (c *callContext) check() error {
 	now := c.look()
@@ -110,7 +116,7 @@ func (c *callContext) check() error {
 		if now.Sub(c.deadline) > grace {
 			return context.DeadlineExceeded
 		}
-	} else if err := c.Context.Err(); err != nil {
+	} else if err := c.Context.Err(); err != nil && !c.outlives() {
 		if c.left.IsZero() {
 			c.left = now
 		}
