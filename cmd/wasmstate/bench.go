@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"testing"
+	goruntime "runtime"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
