@@ -139,6 +139,9 @@ var hostile = map[string]outcome{
 	"import-unknown":          {at: "load", kind: runtime.GuestLoad},
 	"import-global":           {at: "load", kind: runtime.GuestLoad},
 	"import-self":             {at: "load", kind: runtime.GuestLoad},
+	"import-forged":           {at: "load", kind: runtime.GuestLoad, text: "wasmstate.meter"},
+	"fuel-forged":             {at: "load", kind: runtime.GuestLoad, text: "wasmstate.fuel"},
+	"fuel-forged-later":       {at: "load", kind: runtime.GuestLoad, text: "wasmstate.fuel"},
 	"import-type":             {at: "load", kind: runtime.GuestLoad, text: "log"},
 	"import-refused":          {at: "load", kind: runtime.GuestLoad, text: "wasmstate_kv"},
 	"log-flood":               {at: "get"}, // at its deadline or at the limit of host calls
@@ -308,7 +311,7 @@ func attack(t *testing.T, m *runtime.Modules, wasm []byte, at string) (step stri
 	t.Helper()
 	ctx := t.Context()
 	s, err := m.Open(ctx, wasm, runtime.ModuleConfig{
-		Component: "hostile", Memory: 16 << 20, Timeout: hostileTimeout, Instances: 2, Meter: runtime.MeterWazero,
+		Component: "hostile", Memory: 16 << 20, Timeout: hostileTimeout, Instances: 2,
 	})
 	if err != nil {
 		return "load", err, 0

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+	"github.com/wasmstate/wasmstate/runtime/internal/wasmbin"
 	"github.com/wasmstate/wasmstate/runtime/internal/wasmstore"
 )
 
@@ -30,14 +32,10 @@ type ModulesConfig struct {
 	CacheBytes     int64         // bound of CacheDir in bytes; 0 = 512 MiB
 	MemoryBudget   int64         // linear memory of all guests together in bytes; 0 = 4 GiB, < 0 = no bound
 	CompileTimeout time.Duration // 0 = 60 s
-	Limits         ModuleLimits  // what a module may be made of
-	Logger         *zap.Logger   // nil = none
-}
-
-// ModuleLimits bounds what a module may be made of before it is compiled. Zero
-// fields have the defaults of the project.
-type ModuleLimits struct {
-	FileBytes int // size of the .wasm; 0 = 16 MiB
+	// Limits overrides what a module may be made of, by name; nil = the
+	// defaults. NewModules names the ones there are if a name is wrong.
+	Limits map[string]int64
+	Logger *zap.Logger // nil = none
 }
 
 // Modules is what all wasm stores of a process share: compiled code and the
@@ -46,6 +44,7 @@ type Modules struct {
 	cfg    ModulesConfig
 	cache  *engine.Cache
 	budget *engine.Budget
+	limits wasmbin.Limits
 }
 
 // NewModules opens the compile cache.
@@ -62,17 +61,19 @@ func NewModules(cfg ModulesConfig) (*Modules, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
+	limits := wasmbin.DefaultLimits()
+	if err := limits.Set(cfg.Limits); err != nil {
+		return nil, fmt.Errorf("module limits: %w", err)
+	}
 	cache, err := engine.OpenCache(engine.CacheConfig{Dir: cfg.CacheDir, MaxBytes: cfg.CacheBytes, Timeout: cfg.CompileTimeout})
 	if err != nil {
 		return nil, err
 	}
-	return &Modules{cfg: cfg, cache: cache, budget: engine.NewBudget(cfg.MemoryBudget)}, nil
+	return &Modules{cfg: cfg, cache: cache, budget: engine.NewBudget(cfg.MemoryBudget), limits: limits}, nil
 }
 
 // maxFile is the largest module file that is read, in bytes.
-func (m *Modules) maxFile() int64 {
-	return int64(orDefault(m.cfg.Limits.FileBytes, 16<<20))
-}
+func (m *Modules) maxFile() int64 { return m.limits.FileSize }
 
 // MemoryUsed is the linear memory of all guests together, in bytes.
 func (m *Modules) MemoryUsed() int64 { return m.budget.Used() }
@@ -156,6 +157,10 @@ func (m *Modules) prepare(wasm []byte, cfg *ModuleConfig) (*wasmModule, engine.C
 	if err != nil {
 		wrong = append(wrong, err.Error())
 	}
+	wrong = append(wrong, mod.checkExports(&ec)...)
+	if host != nil {
+		wrong = append(wrong, mod.checkImports(host)...)
+	}
 	if len(wrong) > 0 {
 		if host != nil {
 			_ = host.Close()
@@ -183,8 +188,4 @@ func GuestStatsOf(s abi.Store) (GuestStats, bool) {
 		return GuestStats{}, false
 	}
 	return m.guest.Stats(), true
-}
-
-func refusal(component, msg string) error {
-	return &GuestError{Kind: GuestLoad, Component: component, Msg: msg}
 }

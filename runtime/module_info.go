@@ -1,10 +1,13 @@
 package runtime
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+	"github.com/wasmstate/wasmstate/runtime/internal/wasmbin"
 )
 
 // ModuleInfo is what can be told of a module without running it.
@@ -40,18 +43,99 @@ func (m *Modules) InspectModule(wasm []byte) (*ModuleInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &mod.manifest
-	sum := sha256.Sum256(wasm)
-	return &ModuleInfo{
+	f := mod.manifest
+	info := &ModuleInfo{
 		Name: f.Name, Version: f.Version, Description: f.Description, Type: "state." + f.Name,
-		Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: len(wasm), Features: mod.features,
-		Concurrency: orDefault(f.Mode, "single"), MaxInstances: f.MaxInstances, State: orDefault(f.State, "none"), Schema: f.Schema,
-		Capabilities: f.Capabilities, Memory: f.MemoryBytes, MaxTransactionOps: f.MaxTransactionOps, License: f.License, Source: f.Source,
-	}, nil
+		Digest: mod.Digest(), Size: len(wasm), Features: mod.features,
+		Concurrency: f.Mode, MaxInstances: f.MaxInstances, State: f.State, Schema: f.Metadata,
+		Memory: f.Memory, MaxTransactionOps: f.MaxTransactionOps, License: f.License, Source: f.Source,
+	}
+	for _, c := range f.Capabilities {
+		info.Capabilities = append(info.Capabilities, ModuleCapability(c))
+	}
+	for _, e := range mod.Exports() {
+		info.Exports = append(info.Exports, engine.Sanitize(describe(e.Name, e.Kind, e.Type), maxName))
+	}
+	for _, i := range mod.Imports() {
+		info.Imports = append(info.Imports, engine.Sanitize(describe(i.Module+"."+i.Name, i.Kind, i.Type), maxName))
+	}
+	info.MemoryPages, info.MemoryMax, _, _ = mod.Memory()
+	score := mod.Score()
+	info.Score = fmt.Sprintf("%d functions, %d bytes of code, %d locals, about %d ms of compiling of %d allowed",
+		score.Functions, score.Code, score.Locals, score.Work/1000, m.limits.Work/1000)
+	return info, nil
 }
 
-// PackModule validates manifest (JSON), embeds it in wasm, strips debug
-// sections and returns the new module.
+// maxName is how much of a name of the module's choosing is shown, in bytes.
+const maxName = 200
+
+func describe(name string, kind wasmbin.Kind, typ wasmbin.FuncType) string {
+	if kind == wasmbin.KindFunction {
+		return name + " " + typ.String()
+	}
+	return name + " " + kind.String()
+}
+
+// PackModule validates manifest (JSON), embeds it in wasm in place of an
+// earlier one, strips debug sections and returns the new module. An error is a
+// *GuestError of kind load that lists everything that is wrong: the module, the
+// manifest, exports that the manifest promises, capabilities that are imported
+// and not wished.
 func (m *Modules) PackModule(wasm, manifest []byte) ([]byte, error) {
-	return nil, errNotYet
+	if _, err := wasmbin.ParseManifest(manifest); err != nil {
+		return nil, refusal("", err.Error())
+	}
+	packed, err := wasmbin.StripDebug(wasm)
+	if err == nil {
+		packed, err = wasmbin.SetCustom(packed, abi.ManifestSection, manifest)
+	}
+	if err != nil {
+		return nil, refusal("", err.Error())
+	}
+	mod, err := m.read("", packed)
+	if err != nil {
+		return nil, err
+	}
+	cfg := ModuleConfig{Component: mod.manifest.Name}
+	ec, wrong := mod.engineConfig(&cfg)
+	wrong = append(wrong, mod.checkExports(&ec)...)
+	wrong = append(wrong, mod.unwished()...)
+	if len(wrong) > 0 {
+		return nil, refusal(mod.manifest.Name, strings.Join(wrong, "; "))
+	}
+	return packed, nil
+}
+
+// unwished lists the capabilities that the module imports and does not give a
+// reason for. Log, clock and random are everybody's.
+func (mod *wasmModule) unwished() []string {
+	var wrong []string
+	seen := map[string]bool{}
+	for _, i := range mod.Imports() {
+		name, ok := strings.CutPrefix(i.Module, "wasmstate_")
+		if !ok || seen[name] || slices.Contains([]string{abi.ImportLog, abi.ImportClock, abi.ImportRandom}, i.Module) {
+			continue
+		}
+		seen[name] = true
+		if !slices.ContainsFunc(mod.manifest.Capabilities, func(c wasmbin.Capability) bool { return c.Name == name }) {
+			wrong = append(wrong, fmt.Sprintf("it imports %s: add the capability %q with a reason to the manifest", i.Module, name))
+		}
+	}
+	return wrong
+}
+
+// checkExports lists what the engine would refuse of the exports after compiling.
+func (mod *wasmModule) checkExports(ec *engine.Config) []string {
+	exports := map[string]string{}
+	hasMemory := false
+	for _, e := range mod.Exports() {
+		switch {
+		case e.Kind == wasmbin.KindFunction:
+			exports[e.Name] = e.Type.String()
+		case e.Kind == wasmbin.KindMemory && e.Name == abi.ExportMemory:
+			hasMemory = true
+		}
+	}
+	pages, _, _, _ := mod.Memory()
+	return ec.Check(exports, uint64(pages)*pageBytes, hasMemory)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/internal/engine"
 	"github.com/wasmstate/wasmstate/runtime/internal/wasmstore"
 )
@@ -43,7 +42,7 @@ func (mod *wasmModule) engineConfig(cfg *ModuleConfig) (engine.Config, []string)
 		IdleOps:      idleOps,
 		IdleBytes:    idleBytes,
 	}
-	mode := orDefault(cfg.Concurrency, orDefault(mod.manifest.Mode, "single"))
+	mode := orDefault(cfg.Concurrency, mod.manifest.Mode)
 	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))
 	if ec.Instances < 1 || ec.Instances > maxInstances {
 		wrong = append(wrong, fmt.Sprintf("instances is %d and must be between 1 and %d", ec.Instances, maxInstances))
@@ -67,7 +66,7 @@ func (mod *wasmModule) engineConfig(cfg *ModuleConfig) (engine.Config, []string)
 	}
 	wrong = append(wrong, wasmstore.Check(mod.features, shards)...)
 
-	memory := orDefault(cfg.Memory, orDefault(mod.manifest.MemoryBytes, defaultMemory))
+	memory := orDefault(cfg.Memory, orDefault(mod.manifest.Memory, defaultMemory))
 	if memory < pageBytes || memory > 4<<30 {
 		wrong = append(wrong, fmt.Sprintf("memory is %d bytes and must be between 64 KiB and 4 GiB", memory))
 	}
@@ -92,18 +91,4 @@ func orDefault[T comparable](v, def T) T {
 		return def
 	}
 	return v
-}
-
-// parseFeatures returns the set that names make up and the unknown ones.
-func parseFeatures(names []string) (abi.Features, []string) {
-	var set abi.Features
-	var unknown []string
-	for _, n := range names {
-		f, ok := abi.ParseFeature(n)
-		if !ok {
-			unknown = append(unknown, n)
-		}
-		set |= f
-	}
-	return set, unknown
 }

@@ -1,64 +1,38 @@
 package runtime
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime/internal/engine"
+	"github.com/wasmstate/wasmstate/runtime/internal/wasmbin"
 )
+
+// fuelSlice is how many units of fuel, about one per instruction, a guest may
+// use between two looks at the clock: some 100 µs.
+const fuelSlice = 100_000
 
 // wasmModule is a module as read from its bytes.
 type wasmModule struct {
+	*wasmbin.Module
 	bytes    []byte
-	manifest manifestFacts
+	manifest *wasmbin.Manifest
 	features abi.Features
-}
-
-// manifestFacts is what of a manifest matters for running the module.
-type manifestFacts struct {
-	Name, Version, Description string
-	License, Source            string
-	Mode, State                string
-	MaxInstances               int
-	MaxTransactionOps          int
-	MemoryBytes                int64
-	Schema                     []byte
-	Capabilities               []ModuleCapability
+	maxTable int64
 }
 
 // read checks the module before anything else sees it.
 func (m *Modules) read(component string, wasm []byte) (*wasmModule, error) {
-	if len(wasm) < 8 || string(wasm[:4]) != "\x00asm" {
-		return nil, refusal(component, "it is not a WebAssembly module")
+	parsed, err := wasmbin.Parse(wasm, m.limits)
+	if err != nil {
+		return nil, refusal(component, err.Error())
 	}
-	raw, ok := customSection(wasm, abi.ManifestSection)
-	if !ok {
-		return nil, refusal(component, "it has no manifest: add one with `wasmstate pack`")
+	manifest, err := parsed.Manifest()
+	if err != nil {
+		return nil, refusal(component, err.Error())
 	}
-	var doc struct {
-		Name, Version, Description, License, Source string
-		Features                                    []string
-		Metadata                                    json.RawMessage
-		Capabilities                                []ModuleCapability
-		Concurrency                                 struct {
-			Mode string
-			Max  int
-		}
-		State             string
-		MaxTransactionOps int
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return nil, refusal(component, "its manifest is not valid: "+err.Error())
-	}
-	features, unknown := parseFeatures(doc.Features)
-	if len(unknown) > 0 {
-		return nil, refusal(component, fmt.Sprintf("its manifest declares unknown features %q", unknown))
-	}
-	return &wasmModule{bytes: wasm, features: features, manifest: manifestFacts{
-		Name: doc.Name, Version: doc.Version, Description: doc.Description, License: doc.License, Source: doc.Source,
-		Schema: doc.Metadata, Capabilities: doc.Capabilities, Mode: doc.Concurrency.Mode, State: doc.State, MaxInstances: doc.Concurrency.Max, MaxTransactionOps: doc.MaxTransactionOps}}, nil
+	return &wasmModule{Module: parsed, bytes: wasm, manifest: manifest, features: manifest.Features, maxTable: m.limits.TableElements}, nil
 }
 
 // code is what the engine compiles.
@@ -66,39 +40,29 @@ func (mod *wasmModule) code(meter Meter, debug bool) (engine.Code, error) {
 	switch meter {
 	case MeterNone:
 		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterNone, Debug: debug}, nil
-	case MeterFuel, MeterWazero: // until the rewriter is there
+	case MeterWazero:
 		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterWazero, Debug: debug}, nil
+	case MeterFuel:
+		metered, err := mod.Rewrite(wasmbin.Options{Slice: fuelSlice, MaxTable: uint32(mod.maxTable)})
+		return engine.Code{
+			Bytes: metered, Meter: engine.MeterFuel, Slice: fuelSlice,
+			FuelGlobal: wasmbin.FuelGlobal, RefillModule: wasmbin.RefillModule, RefillName: wasmbin.RefillName,
+		}, err
 	}
 	return engine.Code{}, fmt.Errorf("meter %q is none of fuel, wazero and none", meter)
 }
 
-// customSection finds a custom section.
-func customSection(b []byte, name string) ([]byte, bool) {
-	uv := func(b []byte) (uint64, int) {
-		var v uint64
-		for i := 0; i < len(b) && i < 5; i++ {
-			v |= uint64(b[i]&0x7f) << (7 * i)
-			if b[i] < 0x80 {
-				return v, i + 1
-			}
-		}
-		return 0, 0
+// checkImports lists what the host does not offer or the operator does not
+// grant.
+func (mod *wasmModule) checkImports(host *hostfuncs.Host) []string {
+	var imports []hostfuncs.Import
+	for _, i := range mod.Imports() {
+		imports = append(imports, hostfuncs.Import{Module: i.Module, Name: i.Name})
 	}
-	for b = b[8:]; len(b) > 1; {
-		size, n := uv(b[1:])
-		if n == 0 || size > uint64(len(b)-1-n) {
-			return nil, false
-		}
-		body := b[1+n : 1+n+int(size)]
-		if b[0] == 0 {
-			l, k := uv(body)
-			if k > 0 && l <= uint64(len(body)-k) && string(body[k:k+int(l)]) == name {
-				return body[k+int(l):], true
-			}
-		}
-		b = b[1+n+int(size):]
-	}
-	return nil, false
+	return host.Check(imports)
 }
 
-var errNotYet = errors.New("not there yet")
+// refusal is the error of a module that is not run.
+func refusal(component, msg string) error {
+	return &GuestError{Kind: GuestLoad, Component: component, Msg: engine.Sanitize(msg, 4<<10)}
+}

@@ -124,14 +124,20 @@ func (g *Guest) load(ctx context.Context) error {
 		return g.refuse(err, "cannot be compiled: "+Sanitize(err.Error(), 1000))
 	}
 	g.prog = prog
-	var wrong []string
-	mem := prog.module.ExportedMemories()[abi.ExportMemory]
-	if mem == nil {
-		wrong = append(wrong, `it does not export its memory as "memory"`)
-	} else if g.minMemory = uint64(mem.Min()) * pageSize; g.minMemory > cfg.Memory || cfg.Memory > maxMemory {
-		wrong = append(wrong, fmt.Sprintf("it needs %s of memory from the start and is allowed %s", mib(g.minMemory), mib(cfg.Memory)))
+	exports := map[string]string{}
+	for name, f := range prog.module.ExportedFunctions() {
+		exports[name] = signature(f)
 	}
-	wrong = append(wrong, g.checkExports(prog.module.ExportedFunctions())...)
+	mem := prog.module.ExportedMemories()[abi.ExportMemory]
+	if mem != nil {
+		g.minMemory = uint64(mem.Min()) * pageSize
+	}
+	wrong := cfg.Check(exports, g.minMemory, mem != nil)
+	g.has = make([]bool, len(cfg.Ops))
+	for i, name := range cfg.Ops {
+		_, g.has[i] = exports[name]
+	}
+	g.hasIdle = cfg.Idle >= 0 && g.has[cfg.Idle]
 	var imports []hostfuncs.Import
 	for _, f := range prog.module.ImportedFunctions() {
 		module, name, _ := f.Import()
@@ -203,32 +209,34 @@ func (g *Guest) refuse(err error, msg string) error {
 	return e
 }
 
-// checkExports fills has and lists what is missing or has another type.
-func (g *Guest) checkExports(exported map[string]api.FunctionDefinition) []string {
-	var missing, mistyped []string
-	g.has = make([]bool, len(g.cfg.Ops))
-	for i, name := range g.cfg.Ops {
-		f := exported[name]
-		if f == nil {
-			if g.cfg.Required[i] {
-				missing = append(missing, name)
-			}
-			continue
-		}
-		params := "i32"
-		if i == g.cfg.Open {
-			params = "i32, i32"
-		}
-		if want, have := "("+params+") -> (i64)", signature(f); have != want {
+// Check lists what keeps a module from running as cfg says: exports that are
+// missing or of another type, given as text such as "(i32) -> (i64)" by name,
+// and its memory, of at least minMemory bytes.
+func (cfg *Config) Check(exports map[string]string, minMemory uint64, hasMemory bool) []string {
+	var wrong, missing []string
+	if !hasMemory {
+		wrong = append(wrong, `it does not export its memory as "memory"`)
+	} else if minMemory > cfg.Memory || cfg.Memory > maxMemory {
+		wrong = append(wrong, fmt.Sprintf("it needs %s of memory from the start and is allowed %s", mib(minMemory), mib(cfg.Memory)))
+	}
+	var mistyped []string
+	check := func(name, want string, required bool) {
+		have, ok := exports[name]
+		switch {
+		case !ok && required:
+			missing = append(missing, name)
+		case ok && have != want:
 			mistyped = append(mistyped, fmt.Sprintf("%s is %s and must be %s", name, have, want))
 		}
-		g.has[i] = true
 	}
-	if f := exported[abi.ExportInitialize]; f != nil && len(f.ParamTypes())+len(f.ResultTypes()) > 0 {
-		mistyped = append(mistyped, fmt.Sprintf("%s is %s and must be () -> ()", abi.ExportInitialize, signature(f)))
+	for i, name := range cfg.Ops {
+		want := "(i32) -> (i64)"
+		if i == cfg.Open {
+			want = "(i32, i32) -> (i64)"
+		}
+		check(name, want, cfg.Required[i])
 	}
-	g.hasIdle = g.cfg.Idle >= 0 && g.has[g.cfg.Idle]
-	var wrong []string
+	check(abi.ExportInitialize, "() -> ()", false)
 	if len(missing) > 0 {
 		sort.Strings(missing)
 		wrong = append(wrong, "it does not export "+strings.Join(missing, ", "))
