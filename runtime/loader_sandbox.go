@@ -2,12 +2,13 @@ package runtime
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/engine"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
@@ -35,8 +36,20 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (ModuleC
 			return l.resolver.Secret(ctx, c, name)
 		}
 	}
-	if len(s.KV)+len(s.HTTP)+len(s.TCP) > 0 {
-		return cfg, errNoWorld
+	cfg.Host.HTTP, cfg.Host.TCP, cfg.Host.Networks = s.HTTP, s.TCP, s.Networks
+	if len(s.KV) > 0 {
+		cfg.Host.KV = map[string]hostfuncs.KV{}
+		for label, name := range s.KV {
+			if l.lookup == nil { // only validating: nothing is called
+				cfg.Host.KV[label] = new(component.Store)
+				continue
+			}
+			store, err := l.lookup(name) // a handle: it follows the reloads of what it names
+			if err != nil {
+				return cfg, fmt.Errorf("sandbox.kv.%s: %w", label, err)
+			}
+			cfg.Host.KV[label] = store
+		}
 	}
 	cfg.Memory, cfg.MemoryRetire = s.Memory, s.MemoryRetire
 	cfg.Timeout, cfg.MaxWait, cfg.IdleTrim = s.Timeout, s.MaxWait, s.IdleAfter
@@ -44,9 +57,6 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (ModuleC
 	cfg.Meter, cfg.Debug = Meter(s.Meter), s.Debug
 	return cfg, nil
 }
-
-// errNoWorld says that a sandbox grants what this version cannot give.
-var errNoWorld = errors.New("sandbox: kv, http and tcp are not part of this version; a guest keeps its state in the instance")
 
 // logEnabled is the filter of a guest's log lines; nil lets the runtime's own
 // level decide.

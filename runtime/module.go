@@ -152,6 +152,11 @@ func (m *Modules) prepare(wasm []byte, cfg *ModuleConfig) (*wasmModule, engine.C
 	if err != nil {
 		return nil, engine.Config{}, err
 	}
+	for _, c := range mod.manifest.Capabilities {
+		if c.Optional {
+			cfg.Host.Optional = append(cfg.Host.Optional, "wasmstate_"+c.Name)
+		}
+	}
 	ec, wrong := mod.engineConfig(cfg)
 	host, err := hostfuncs.New(cfg.Host)
 	if err != nil {

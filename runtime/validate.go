@@ -103,7 +103,11 @@ func (l *loader) validState(ctx context.Context, c *manifest.Component, p *plan)
 	if mod == nil {
 		return append(problems, l.nativeCheck(c)(c.Items)...)
 	}
-	if _, err := l.moduleConfig(ctx, c); err != nil {
+	cfg, err := l.moduleConfig(ctx, c)
+	if err == nil {
+		err = l.modules.CheckModule(mod.bytes, cfg)
+	}
+	if err != nil {
 		problems = append(problems, c.Problem("module %s: %v", mod.path, err))
 	}
 	return append(problems, mod.check(c.Items)...)
