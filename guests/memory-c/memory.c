@@ -31,7 +31,8 @@ static uint32_t hash_of(ws_bytes k) {
     h ^= h >> 32;
   }
   for (; i < k.len; i++) h = (h ^ k.ptr[i]) * mul;
-  return (uint32_t)((h ^ h >> 29) >> 16);
+  h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
+  return (uint32_t)(h >> 32);
 }
 
 static node **find(ws_bytes key, uint32_t hash) {
