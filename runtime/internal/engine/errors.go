@@ -153,6 +153,9 @@ func (in *Instance) classify(err error, op string) (*GuestError, Cause) {
 	case errors.As(err, &limit):
 		g.Kind, g.Msg = KindTrap, limit.Error()
 		return g, CauseTrap
+	case errors.Is(err, errOverflow):
+		g.Kind, g.Msg = KindTrap, "trapped: stack overflow"
+		return g, CauseOverflow
 	case errors.As(err, &s):
 		g.Kind, g.Err = KindDeadline, s.cause
 		g.Msg = "stopped at its deadline"

@@ -30,6 +30,9 @@ type Instance struct {
 	spent   int64             // units used up to the last look, since used
 	refills int               // in the call in progress
 
+	current   api.Function // the one that is called
+	hostCalls int          // since the last look at the clock
+
 	counted uint64 // the memory as the pool knows it
 
 	bufAddr, bufLen uint32 // the shared buffer, kept for the caller
@@ -157,9 +160,9 @@ func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
 	if in.retire != CauseNone && in.err != nil {
 		return 0, in.err // nothing runs in a guest that failed
 	}
-	in.running, in.called, in.refills = true, true, 0
+	in.running, in.called, in.refills, in.current = true, true, 0, f
 	err := in.callGuest(f)
-	in.running = false
+	in.running, in.current = false, nil
 	if in.refills > 0 {
 		// A long call may have been a deep one, and a handle keeps its call
 		// stack, of up to 100 MB, for good.

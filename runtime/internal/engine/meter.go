@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"reflect"
 	"runtime"
 	"time"
 
@@ -39,6 +41,12 @@ const (
 	// patience is how long a guest has the processor for itself before it
 	// yields at every refill.
 	patience = time.Millisecond
+	// hostCallsPerLook is how many host calls there are between two looks at
+	// the clock, if they are cheap.
+	hostCallsPerLook = 8
+	// maxStack bounds the call stack of a guest in bytes. wazero's own bound is
+	// 100 MB, outside of every budget, and takes long to copy and to unwind.
+	maxStack = 8 << 20
 	// fairTime is how long an operation must have been allowed to take before
 	// stopping it counts as the guest's fault.
 	fairTime = 100 * time.Millisecond
@@ -54,6 +62,7 @@ type callContext struct {
 	timeout  time.Duration
 	deadline time.Time // zero until somebody looked at the clock
 	since    time.Time // first look at the clock
+	last     time.Time // last look at the clock
 	left     time.Time // when the caller was first seen gone
 }
 
@@ -65,6 +74,7 @@ func (c *callContext) Value(key any) any {
 		if c.in.state == nil {
 			return nil
 		}
+		c.in.hostCall()
 		return c.in.state
 	}
 	if _, ok := key.(instanceKey); ok {
@@ -83,6 +93,7 @@ func (c *callContext) Deadline() (time.Time, bool) {
 // ends within its first slice of fuel never looks.
 func (c *callContext) look() time.Time {
 	now := time.Now()
+	c.last = now
 	if c.deadline.IsZero() {
 		c.since = now
 		c.deadline = now.Add(c.timeout)
@@ -130,6 +141,27 @@ func (c *callContext) check() error {
 	return nil
 }
 
+// hostCall is called at the beginning of each host call, when the host asks who
+// is calling. A guest that does little but host calls uses hardly any fuel of
+// its own, so that the clock is looked at here too.
+func (in *Instance) hostCall() {
+	if !in.running || in.g.cfg.Code.Meter != MeterFuel {
+		return
+	}
+	if in.hostCalls++; in.hostCalls < hostCallsPerLook && in.state.Fuel < in.g.cfg.Code.Slice {
+		return
+	}
+	in.spent += in.state.Fuel
+	in.state.Fuel, in.hostCalls = 0, 0
+	before := in.ctx.last
+	if err := in.ctx.check(); err != nil {
+		panic(&stop{err})
+	}
+	if in.ctx.last.Sub(before) > patience {
+		in.hostCalls = hostCallsPerLook // they are slow: look at each
+	}
+}
+
 // refill is the host function that a metered guest calls when its slice is
 // used up.
 func refill(ctx context.Context, caller api.Module, _ []uint64) {
@@ -139,6 +171,9 @@ func refill(ctx context.Context, caller api.Module, _ []uint64) {
 	}
 	if err := in.check(); err != nil {
 		panic(&stop{err})
+	}
+	if stackSize(in.in.current) > maxStack {
+		panic(&stop{errOverflow})
 	}
 	in.in.refill(caller)
 }
@@ -174,6 +209,22 @@ func (in *Instance) used() int64 {
 func (in *Instance) findFuel(m api.Module) {
 	in.fuel, _ = m.ExportedGlobal(in.g.cfg.Code.FuelGlobal).(api.MutableGlobal)
 	in.granted = in.g.cfg.Code.Slice
+}
+
+// errOverflow stops a guest whose call stack passes maxStack.
+var errOverflow = errors.New("stack overflow")
+
+// stackSize is the size of the call stack that wazero has made for f, which no
+// API tells; 0 if it cannot be found out, as in another version of wazero.
+func stackSize(f api.Function) int {
+	v := reflect.ValueOf(f)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return 0
+	}
+	if v = v.Elem().FieldByName("stack"); v.Kind() != reflect.Slice {
+		return 0
+	}
+	return v.Len()
 }
 
 // instantiateRefill offers the refill function to the module.
