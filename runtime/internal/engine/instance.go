@@ -105,6 +105,7 @@ func (in *Instance) dispose() {
 
 func (in *Instance) beginHost() {
 	if in.state != nil {
+		in.hostCalls = hostCallsPerLook - 2 // look at the second: the first may have been slow
 		in.ctx.look()
 		in.state.Begin(in.ctx, in.ctx.deadline)
 	}
