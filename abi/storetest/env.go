@@ -18,6 +18,7 @@ type env struct {
 	store  abi.Store
 	prefix string
 
+	root   *env       // the rule's own, which closes what is opened; nil = this one
 	mu     sync.Mutex // guards opened
 	opened []abi.Store
 }
@@ -28,6 +29,9 @@ func (e *env) another(ctx context.Context) (abi.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open another store: %w", err)
 	}
+	if e.root != nil {
+		e = e.root
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.opened = append(e.opened, s)
@@ -35,7 +39,13 @@ func (e *env) another(ctx context.Context) (abi.Store, error) {
 }
 
 // on returns the environment with another store in it.
-func (e *env) on(s abi.Store) *env { return &env{suite: e.suite, store: s, prefix: e.prefix} }
+func (e *env) on(s abi.Store) *env {
+	root := e.root
+	if root == nil {
+		root = e
+	}
+	return &env{suite: e.suite, store: s, prefix: e.prefix, root: root}
+}
 
 func (e *env) closeAll() error {
 	var errs []error
