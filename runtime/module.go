@@ -182,6 +182,9 @@ type moduleStore struct {
 	guest *engine.Guest
 }
 
+// Instances is how many instances of the module there are at the moment.
+func (s *moduleStore) Instances() int { return s.guest.Stats().Instances }
+
 // GuestStats is a snapshot of the counters of a wasm store.
 type GuestStats = engine.Stats
 

@@ -183,7 +183,7 @@ func TestReload(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 
 	write(t, dir, "mem.yaml", doc("mem", "state.in-memory", "keyPrefix", "other"), "new.yml", doc("new", "state.in-memory"))
-	state(`mem +ready +state\.in-memory +v1 +2`)
+	state(`mem +ready +state\.in-memory +v1 +\w+ +2`)
 	state(`new +ready`)
 	require.NoError(t, os.Remove(filepath.Join(dir, "new.yml")))
 	require.Eventually(t, func() bool { s, _, _ := p.do("GET", "/v1.0/state/new/a", ""); return s == 400 }, 10*time.Second, 5*time.Millisecond)

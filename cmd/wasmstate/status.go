@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -82,17 +83,35 @@ func askAdmin(cmd *cobra.Command, addr, method, path string) ([]byte, error) {
 
 func printStatus(w io.Writer, components []runtime.Status, problems []string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "NAME\tSTATE\tTYPE\tVERSION\tGEN\tSINCE\tIN FLIGHT\tREASON")
+	fmt.Fprintln(tw, "NAME\tSTATE\tTYPE\tVERSION\tDIGEST\tGEN\tSINCE\tCALLS\tINSTANCES\tREASON")
 	for _, c := range components {
 		state := string(c.State)
 		if c.RolledBack {
 			state += " (rolled back)"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\n", c.Name, state, c.Type, c.Version, c.Generation,
-			c.Since.Local().Format(time.DateTime), c.InFlight, strings.ReplaceAll(c.Reason, "\n", "; "))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", c.Name, state, c.Type, c.Version, short(c.Digest), c.Generation,
+			c.Since.Local().Format(time.DateTime), c.InFlight, instancesOf(c), strings.ReplaceAll(c.Reason, "\n", "; "))
 	}
 	_ = tw.Flush()
 	for _, p := range problems {
 		fmt.Fprintln(w, "problem:", p)
 	}
+}
+
+// short is enough of a digest to tell versions apart: of the document, and of
+// the module behind it.
+func short(digest string) string {
+	doc, module, _ := strings.Cut(digest, " ")
+	text := doc[:min(len(doc), 8)]
+	if module = strings.TrimPrefix(module, "sha256:"); module != "" {
+		text += "/" + module[:min(len(module), 8)]
+	}
+	return text
+}
+
+func instancesOf(c runtime.Status) string {
+	if c.Instances == 0 {
+		return "-"
+	}
+	return strconv.Itoa(c.Instances)
 }

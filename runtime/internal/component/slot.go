@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,15 +41,24 @@ func (s *Set) newSlot(name string) *slot {
 	return sl
 }
 
+// instances is implemented by stores that run in several instances.
+type instances interface{ Instances() int }
+
 // status is a snapshot; mu is held.
 func (sl *slot) status() Status {
 	st := Status{Name: sl.name, State: sl.state, Since: sl.since, Attempts: sl.attempts, NextAttempt: sl.next,
 		RolledBack: sl.pinned != "", CanRollBack: sl.previous != nil, Capabilities: []string{}}
+	spec := sl.desired
 	if sl.err != nil {
 		st.Reason = sl.err.Error()
+		if file, _, _ := strings.Cut(spec.source(), ":"); !strings.Contains(st.Reason, file) {
+			st.Reason = spec.source() + ": " + st.Reason
+		}
 	}
-	spec := sl.desired
 	if g := sl.handle.current.Load(); g != nil {
+		if c, ok := g.store.(instances); ok {
+			st.Instances = c.Instances()
+		}
 		st.Generation, st.Digest, st.InFlight, st.Features = g.number, g.spec.Digest, g.inFlight(), g.features
 		st.Capabilities = append(st.Capabilities, g.features.Names()...)
 		if spec == nil || sl.state != StateDegraded {

@@ -50,6 +50,14 @@ func (s *Spec) initTimeout() time.Duration {
 	return s.InitTimeout
 }
 
+// source is where the component comes from; "" for none.
+func (s *Spec) source() string {
+	if s == nil {
+		return ""
+	}
+	return s.Source
+}
+
 // State is where a component stands.
 type State string
 
@@ -68,12 +76,13 @@ type Status struct {
 	Type          string       `json:"type"`
 	Version       string       `json:"version"`
 	State         State        `json:"state"`
-	Reason        string       `json:"reason,omitempty"` // why it is not ready
-	Source        string       `json:"source,omitempty"` // file:line
-	Digest        string       `json:"digest,omitempty"` // of what serves
-	Generation    int64        `json:"generation"`       // of what serves, from 1; 0 = nothing
-	Since         time.Time    `json:"since"`            // when it entered the state
-	InFlight      int64        `json:"inFlight"`         // calls in progress
+	Reason        string       `json:"reason,omitempty"`    // why it is not ready
+	Source        string       `json:"source,omitempty"`    // file:line
+	Digest        string       `json:"digest,omitempty"`    // of what serves
+	Generation    int64        `json:"generation"`          // of what serves, from 1; 0 = nothing
+	Since         time.Time    `json:"since"`               // when it entered the state
+	InFlight      int64        `json:"inFlight"`            // calls in progress
+	Instances     int          `json:"instances,omitempty"` // of a wasm store
 	Features      abi.Features `json:"-"`
 	Capabilities  []string     `json:"capabilities"`
 	Actor         bool         `json:"actorStateStore,omitempty"` // asked to be the actor store
