@@ -39,9 +39,9 @@ type world struct {
 	refills int
 }
 
-// newWorld opens a world.
-func newWorld(ctx context.Context, use api.CoreFeatures, f *fuel) (*world, error) {
-	cfg := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(use)
+// newWorld opens a world in which a memory can have so many pages.
+func newWorld(ctx context.Context, use api.CoreFeatures, pages uint32, f *fuel) (*world, error) {
+	cfg := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(use).WithMemoryLimitPages(pages)
 	w := &world{rt: wazero.NewRuntimeWithConfig(ctx, cfg), named: map[string]api.Module{}, fuel: f}
 	if f == nil {
 		return w, nil
