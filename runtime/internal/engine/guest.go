@@ -335,7 +335,11 @@ func (g *Guest) Acquire(ctx context.Context, op int, shard uint32) (*Instance, e
 }
 
 // Done ends the operation and gives the instance back.
-func (in *Instance) Done() { in.pool.done(in) }
+func (in *Instance) Done() {
+	if in.apart.through() {
+		in.pool.done(in)
+	}
+}
 
 // Close turns new callers away, waits for the operations in progress, which
 // end by their deadlines, and releases everything. Idempotent.

@@ -38,8 +38,9 @@ type Instance struct {
 	bufAddr, bufLen uint32 // the shared buffer, kept for the caller
 
 	op      int
-	running bool  // a guest call is in progress
-	called  bool  // there was one in this operation
+	running bool // a guest call is in progress
+	called  bool // there was one in this operation
+	apart   *apart
 	retire  Cause // not CauseNone: the instance goes when it is done
 	err     error // the fault that retires it
 
@@ -100,6 +101,9 @@ func (in *Instance) dispose() {
 		_ = in.state.Close()
 	}
 	in.funcs = nil
+	if in.apart != nil {
+		close(in.apart.jobs)
+	}
 	in.mem.release()
 }
 
@@ -121,25 +125,34 @@ func (in *Instance) endHost() {
 func (in *Instance) Has(op int) bool { return in.g.has[op] }
 
 // Call runs operation op with one parameter, the length of its request, and
-// returns its result. An error is a *GuestError and retires the instance.
+// returns its result. A *GuestError retires the instance. On an instance that
+// holds state the error may be that of the caller's context while the call goes
+// on; then only Done may follow.
 func (in *Instance) Call(op int, arg uint32) (uint64, error) {
-	f, err := in.function(op)
-	if err != nil {
-		return 0, err
-	}
 	in.idleBytes += uint64(arg)
-	in.stack[0] = uint64(arg)
-	return in.invoke(f, op)
+	return in.call(job{op: op, arg: arg})
 }
 
 // Call2 runs operation op with two parameters.
 func (in *Instance) Call2(op int, a, b uint32) (uint64, error) {
-	f, err := in.function(op)
+	return in.call(job{op: op, arg: a, arg2: b})
+}
+
+func (in *Instance) call(j job) (uint64, error) {
+	if in.g.cfg.Stateful && in.op >= 0 && in.ctx.Context.Done() != nil {
+		return in.callApart(j)
+	}
+	return in.callHere(j)
+}
+
+// callHere makes a call on this goroutine.
+func (in *Instance) callHere(j job) (uint64, error) {
+	f, err := in.function(j.op)
 	if err != nil {
 		return 0, err
 	}
-	in.stack[0], in.stack[1] = uint64(a), uint64(b)
-	return in.invoke(f, op)
+	in.stack[0], in.stack[1] = uint64(j.arg), uint64(j.arg2)
+	return in.invoke(f, j.op)
 }
 
 func (in *Instance) function(op int) (api.Function, error) {

@@ -111,10 +111,8 @@ func (c *callContext) begin(ctx context.Context, timeout time.Duration) {
 
 func (c *callContext) end() { c.Context = context.Background() }
 
-// outlives reports whether an operation goes on although its caller left.
-// Stopping an instance that holds a store's data loses the data, and callers
-// must not be able to do that: there only the component's own limit counts, and
-// a caller whose time is up waits for it.
+// outlives reports whether an operation goes on although its caller left; see
+// apart. There only the component's own limit counts.
 func (c *callContext) outlives() bool { return c.in.g.cfg.Stateful }
 
 // check returns why the guest must stop, or nil.

@@ -146,3 +146,54 @@ func TestDeepRecursionIsStoppedEarly(t *testing.T) {
 	require.Equal(t, int64(1), g.Stats().Retirements[engine.CauseOverflow])
 	t.Log(took, err)
 }
+
+// Callers of a guest that holds data leave when their time is up, and the guest
+// keeps the data: it is stopped at the component's limit only.
+func TestCallersLeaveAGuestThatHoldsData(t *testing.T) {
+	g := metered(t, func(c *engine.Config) {
+		c.Stateful, c.Mode, c.Timeout = true, engine.ModeSingle, 10*time.Second
+	})
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
+		_, err := run(ctx, g, 20_000_000) // some 50 ms of work
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 100 {
+		_, err := run(ctx, g, 100)
+		require.NoError(t, err)
+	}
+	s := g.Stats()
+	require.Equal(t, int64(1), s.Created, "the same instance all the time")
+	require.Zero(t, s.Ops[opGet].Faults)
+	require.GreaterOrEqual(t, s.Ops[opGet].Calls, int64(101))
+}
+
+func TestAGuestThatHoldsDataIsStoppedAtItsLimit(t *testing.T) {
+	g := metered(t, func(c *engine.Config) {
+		c.Stateful, c.Mode, c.Timeout = true, engine.ModeSingle, 50*time.Millisecond
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err := run(ctx, g, 1) // for ever
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	waitFor(t, func() bool { return g.Stats().Retirements[engine.CauseDeadline] == 1 })
+	_, err = run(t.Context(), g, 100)
+	require.NoError(t, err)
+}
+
+func BenchmarkCallThatCanBeLeft(b *testing.B) {
+	g := metered(b, func(c *engine.Config) { c.Stateful, c.Mode = true, engine.ModeSingle })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := run(ctx, g, 10); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
