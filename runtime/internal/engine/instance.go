@@ -179,8 +179,10 @@ func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
 	in.running, in.current = false, nil
 	if in.refills > 0 {
 		// A long call may have been a deep one, and a handle keeps its call
-		// stack, of up to 100 MB, for good.
-		in.funcs[op] = nil
+		// stack for good.
+		if n := stackSize(f); n == 0 || n > keepStack {
+			in.funcs[op] = nil
+		}
 	}
 	if err != nil {
 		fe, cause := in.fault(err, in.g.cfg.Ops[op])

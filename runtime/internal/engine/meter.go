@@ -47,6 +47,8 @@ const (
 	// maxStack bounds the call stack of a guest in bytes. wazero's own bound is
 	// 100 MB, outside of every budget, and takes long to copy and to unwind.
 	maxStack = 8 << 20
+	// keepStack is the largest call stack that is kept between operations.
+	keepStack = 64 << 10
 	// fairTime is how long an operation must have been allowed to take before
 	// stopping it counts as the guest's fault.
 	fairTime = 100 * time.Millisecond
