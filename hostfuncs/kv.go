@@ -215,6 +215,10 @@ func (s *State) deliver(r *reply, out []byte, addr uint32) uint64 {
 // fail turns the reply into that of an error.
 func (r *reply) fail(h *Host, err error) {
 	r.reset()
+	if errors.Is(err, abi.ErrNotFound) { // an ordinary answer, without allocations
+		r.code = abi.CodeNotFound
+		return
+	}
 	r.code = codeOf(err)
 	var op *abi.OpError
 	if errors.As(err, &op) {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http/httptest"
 	"net/netip"
@@ -193,6 +194,7 @@ func (g *testGuest) addConn(c net.Conn) uint64 {
 
 func TestTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(nil)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it hears of our refusals
 	s.StartTLS()
 	defer s.Close()
 	l := s.Listener.Addr().String()
