@@ -1,10 +1,12 @@
 package hostfuncs
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,12 +84,15 @@ func BenchmarkHTTP(b *testing.B) {
 		b.ReportAllocs()
 		client := http.Client{Transport: g.host.web.transport}
 		for b.Loop() {
-			resp, err := client.Get(s.URL)
+			ctx, cancel := context.WithTimeout(b.Context(), time.Minute) // a store always has one
+			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+			resp, err := client.Do(req)
 			if err != nil {
 				b.Fatal(err)
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
+			cancel()
 		}
 	})
 	b.Run("guest", func(b *testing.B) {

@@ -137,19 +137,16 @@ func (s *State) newExchange(rec []byte) (*exchange, error) {
 		limit = time.Duration(v.Deadline) * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(s.op, limit)
-	var body io.Reader
-	if len(v.Value) > 0 {
-		body = bytes.NewReader(bytes.Clone(v.Value)) // the transport may read it after the guest went on
-	}
-	// The parsed address is what was judged, so it is what is used.
-	req, err := http.NewRequestWithContext(ctx, method, "http://host", body)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
 	u.Fragment, u.RawFragment = "", ""
-	req.URL, req.Host, req.Header = u, u.Host, header
-	x.req, x.cancel = req, cancel
+	// The parsed address is what was judged, so it is what is used.
+	req := &http.Request{Method: method, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	if len(v.Value) > 0 {
+		body := bytes.Clone(v.Value) // the transport may read it after the guest went on
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
+	}
+	x.req, x.cancel = req.WithContext(ctx), cancel
 	if v.Flags&flagStream != 0 {
 		x.stream(ctx)
 	}

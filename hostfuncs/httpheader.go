@@ -101,11 +101,15 @@ func (r *reply) http(resp *http.Response) {
 	r.head.code = uint32(resp.StatusCode)
 	r.head.ctype = []byte(resp.Header.Get("Content-Type"))
 	names := make([]string, 0, len(resp.Header))
-	for name := range resp.Header {
+	size := 0
+	for name, values := range resp.Header {
 		names = append(names, name)
+		for _, v := range values {
+			size += 8 + len(name) + len(v)
+		}
 	}
 	slices.Sort(names)
-	var pairs []byte
+	pairs := make([]byte, 0, size)
 	for _, name := range names {
 		lower := strings.ToLower(name)
 		for _, value := range resp.Header[name] {
