@@ -390,3 +390,28 @@ func report(t *testing.T, what string, d []time.Duration) {
 	slices.Sort(d)
 	t.Logf("%s: n=%d p50=%v p90=%v p99=%v max=%v", what, len(d), d[len(d)/2], d[len(d)*9/10], d[len(d)*99/100], d[len(d)-1])
 }
+
+// How late guests are stopped, over many calls: the figure is p99. Nothing
+// depends on it here, because other programs share the processors.
+func TestDeadlineDistribution(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	m := newModules(t)
+	for _, name := range []string{"loop", "loop-work", "loop-long-body", "recursion-tree", "recursion-tail", "fill-all"} {
+		s, err := m.Open(t.Context(), withManifest(readGuest(t, name), 0, "pool"), runtime.ModuleConfig{Component: name, Timeout: 10 * time.Millisecond, Memory: 32 << 20})
+		require.NoError(t, err)
+		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: name}))
+		var over []time.Duration
+		for range 60 {
+			from := time.Now()
+			err := s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
+			over = append(over, time.Since(from)-10*time.Millisecond)
+			require.Equal(t, abi.CodeTimeout, abi.CodeOf(err), "%v", err)
+			// A good operation in between, so that the guest goes on being tried.
+			require.NoError(t, s.Set(t.Context(), &abi.SetRequest{Key: []byte("k")}, &abi.SetResponse{}))
+		}
+		require.NoError(t, s.Close())
+		report(t, name, over)
+	}
+}
