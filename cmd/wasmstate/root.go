@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		runCmd(), validateCmd(), statusCmd(),
-		packCmd(), inspectCmd(), checkCmd(), benchCmd(), callCmd(),
+		newCmd(), packCmd(), inspectCmd(), checkCmd(), benchCmd(), callCmd(),
 		versionCmd(),
 	}
 }

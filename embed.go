@@ -1,0 +1,10 @@
+// Package wasmstate holds the sources that `wasmstate new` copies beside a new
+// store, so that it builds without a network.
+package wasmstate
+
+import "embed"
+
+// Sources are the contract and the SDKs, at their places in the repository.
+//
+//go:embed abi/*.go abi/storetest/*.go guests/sdk/c/wasmstate.c guests/sdk/c/wasmstate.h guests/sdk/go LICENSE
+var Sources embed.FS
