@@ -207,7 +207,12 @@ func (c *Cache) open(e *cacheEntry) wazero.CompilationCache {
 
 func openInMemory(*cacheEntry) wazero.CompilationCache { return wazero.NewCompilationCache() }
 
-func compileIn(ctx context.Context, code wazero.CompilationCache, in *Code, closeOnDone bool) (*program, error) {
+func compileIn(ctx context.Context, code wazero.CompilationCache, in *Code, closeOnDone bool) (p *program, err error) {
+	defer func() { // of wazero's reader; its compiling workers are out of reach
+		if r := recover(); r != nil {
+			p, err = nil, fmt.Errorf("wazero failed: %v", r)
+		}
+	}()
 	cfg := wazero.NewRuntimeConfig().
 		WithCoreFeatures(features).
 		WithCompilationCache(code).
