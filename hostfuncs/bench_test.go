@@ -5,12 +5,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/builtin/memstore"
 )
 
 // hotCalls are the calls that must not allocate.
@@ -109,6 +112,54 @@ func BenchmarkHTTP(b *testing.B) {
 				b.Fatal(code, size, end)
 			}
 			g.coded("wasmstate_http.close", uint64(h))
+		}
+	})
+}
+
+// BenchmarkKVGet compares a get of a compiled guest with the same one directly.
+func BenchmarkKVGet(b *testing.B) {
+	ctx := b.Context()
+	store := memstore.New()
+	require.NoError(b, store.Init(ctx, abi.Metadata{Name: "data"}))
+	defer store.Close()
+	h, err := New(Config{Component: "test", KV: map[string]KV{"data": store.(KV)}})
+	require.NoError(b, err)
+	wasm, err := os.ReadFile("testdata/kvget.wasm")
+	require.NoError(b, err)
+	r := wazero.NewRuntime(ctx)
+	defer r.Close(ctx)
+	require.NoError(b, h.Instantiate(ctx, r, []Import{{abi.ImportKV, "get"}}))
+	s := h.NewState()
+	guest := &stateContext{Context: ctx, s: s}
+	mod, err := r.InstantiateWithConfig(guest, wasm, wazero.NewModuleConfig())
+	require.NoError(b, err)
+
+	key := h.buckets[0].appendKey(nil, []byte("orders/4711"))
+	require.NoError(b, store.Set(ctx, &abi.SetRequest{Key: key, Value: make([]byte, 1024)}, &abi.SetResponse{}))
+	b.Run("direct", func(b *testing.B) {
+		b.ReportAllocs()
+		req := abi.GetRequest{Key: key}
+		var resp abi.GetResponse
+		for b.Loop() {
+			if err := store.Get(ctx, &req, &resp); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("guest", func(b *testing.B) {
+		b.ReportAllocs()
+		e := abi.Encoder{Buf: make([]byte, 1024)}
+		e.Get(&abi.GetRequest{Key: []byte("orders/4711")}, 0)
+		require.True(b, mod.Memory().Write(1024, e.Buf[:e.Size()]))
+		f := mod.ExportedFunction("get")
+		var stack [1]uint64
+		for b.Loop() {
+			s.Begin(ctx, zeroTime)
+			stack[0] = e.Size()
+			if err := f.CallWithStack(guest, stack[:]); err != nil || stack[0] < 1024 || stack[0] > 2048 {
+				b.Fatal(err, stack[0])
+			}
+			s.End()
 		}
 	})
 }

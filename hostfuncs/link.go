@@ -14,6 +14,9 @@ import (
 // moduleEnv is where AssemblyScript imports abort from.
 const moduleEnv = "env"
 
+// maxShown bounds the names of a module in errors, in bytes.
+const maxShown = 64
+
 // howToGrant says, by namespace, what to add to the component's sandbox.
 var howToGrant = map[string]string{
 	abi.ImportConfig: "config: {NAME: VALUE}",
@@ -62,10 +65,10 @@ func (h *Host) Check(imports []Import) []string {
 		switch {
 		case names == nil:
 			wrong = append(wrong, fmt.Sprintf("it imports %s.%s, and there is no namespace %s%s",
-				quoted(imp.Module), quoted(imp.Name), quoted(imp.Module), hint(imp.Module, modules)))
+				clean(imp.Module, maxShown), clean(imp.Name, maxShown), clean(imp.Module, maxShown), hint(imp.Module, modules)))
 		case !slices.Contains(names, imp.Name):
 			wrong = append(wrong, fmt.Sprintf("it imports %s.%s, and there is no such function%s",
-				imp.Module, quoted(imp.Name), hint(imp.Name, names)))
+				imp.Module, clean(imp.Name, maxShown), hint(imp.Name, names)))
 		case !h.granted(imp.Module) && !slices.Contains(h.cfg.Optional, imp.Module) && !said[imp.Module]:
 			said[imp.Module] = true
 			wrong = append(wrong, fmt.Sprintf("it imports %s (%s), which is not granted; to grant it, add %s to the component's sandbox",
@@ -79,13 +82,11 @@ func importsOf(imports []Import, module string) []string {
 	var names []string
 	for _, imp := range imports {
 		if imp.Module == module {
-			names = append(names, clean(imp.Name, 64))
+			names = append(names, clean(imp.Name, maxShown))
 		}
 	}
 	return names
 }
-
-func quoted(name string) string { return clean(name, 64) }
 
 func hint(name string, known []string) string {
 	if n := nearest(name, known); n != "" {
