@@ -3,8 +3,11 @@ package runtime_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -93,16 +96,29 @@ func BenchmarkHandle(b *testing.B) {
 			b.SetParallelism(32)
 			b.ReportAllocs()
 			var n atomic.Int64
+			var mu sync.Mutex
+			var took []time.Duration // of a sample
 			b.RunParallel(func(pb *testing.PB) {
 				req, resp := abi.SetRequest{Value: value}, abi.SetResponse{}
+				var own []time.Duration
 				for i := int(n.Add(97)); pb.Next(); i++ {
 					req.Key = keys[i%len(keys)]
+					from := time.Now()
 					if err := s.Set(ctx, &req, &resp); err != nil {
 						b.Error(err)
 						return
 					}
+					if i%64 == 0 {
+						own = append(own, time.Since(from))
+					}
 				}
+				mu.Lock()
+				took = append(took, own...)
+				mu.Unlock()
 			})
+			if slices.Sort(took); len(took) > 100 {
+				b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+			}
 		})
 	}
 }

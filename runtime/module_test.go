@@ -12,13 +12,20 @@ import (
 )
 
 func TestWasmStorePassesTheSuite(t *testing.T) {
-	m := newModules(t)
-	storetest.Run(t, func(t *testing.T) abi.Store {
-		s, err := m.Open(t.Context(), withManifest(readGuest(t, "good"), abi.FeatureETag, "single"), runtime.ModuleConfig{Component: "good"})
-		require.NoError(t, err)
-		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "good"}))
-		return s
-	}, storetest.Options{Small: true})
+	for _, mode := range []string{"single", "sharded"} {
+		for _, meter := range []runtime.Meter{runtime.MeterFuel, runtime.MeterWazero} {
+			t.Run(mode+" "+string(meter), func(t *testing.T) {
+				m := newModules(t)
+				storetest.Run(t, func(t *testing.T) abi.Store {
+					s, err := m.Open(t.Context(), withManifest(readGuest(t, "good"), abi.FeatureETag, mode), runtime.ModuleConfig{Component: "good", Meter: meter})
+					require.NoError(t, err)
+					t.Cleanup(func() { require.NoError(t, s.Close()) })
+					require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "good"}))
+					return s
+				}, storetest.Options{Small: true})
+			})
+		}
+	}
 }
 
 // The same suite on the store that the C kit comes with.
