@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	memoryGuest  = "../../guests/memory-go/memory-go.wasm"
+	minimalGuest = "../../guests/minimal-go/minimal-go.wasm"
+)
+
+func TestInspect(t *testing.T) {
+	code, out, errs := command(t, "inspect", memoryGuest)
+	require.Zero(t, code, errs)
+	for _, text := range []string{"state.memory-go", "sha256:", "TRANSACTIONAL", "single", "instance", "expires values", "ws_get (i32) -> (i64)", "wasmstate_clock.now () -> (i64)", "Apache-2.0"} {
+		require.Contains(t, out, text)
+	}
+	code, out, errs = command(t, "inspect", "--json", memoryGuest)
+	require.Zero(t, code, errs)
+	var info struct {
+		Name     string
+		Features []string
+		Metadata map[string]any
+		Size     int64
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &info))
+	require.Equal(t, "memory-go", info.Name)
+	require.Contains(t, info.Features, "ETAG")
+	require.Equal(t, "object", info.Metadata["type"])
+	stat, err := os.Stat(memoryGuest)
+	require.NoError(t, err)
+	require.Equal(t, stat.Size(), info.Size)
+}
+
+// TestAuthorCommandsRefuseNonsense: every command names the file and says what
+// is wrong with it.
+func TestAuthorCommandsRefuseNonsense(t *testing.T) {
+	dir := write(t, t.TempDir(), "text.wasm", "not a module", "empty.wasm", "", "short.wasm", "\x00asm\x01\x00\x00\x00\x01\xff")
+	for _, cmd := range [][]string{{"inspect"}, {"check"}, {"bench"}, {"call"}, {"pack"}} {
+		for _, file := range []string{"text.wasm", "empty.wasm", "short.wasm", "absent.wasm", "."} {
+			args := append(append([]string{}, cmd...), filepath.Join(dir, file))
+			switch cmd[0] {
+			case "call":
+				args = append(args, "get", "a")
+			case "pack":
+				args = append(args, "--manifest", "../../guests/memory-go/wasmstate.yaml", "-o", filepath.Join(dir, "out.wasm"))
+			}
+			code, out, errs := command(t, args...)
+			require.Equal(t, exitFailed, code, "%v %s", cmd, errs)
+			require.Empty(t, out)
+			require.Contains(t, errs, filepath.Join(dir, file))
+			require.NoFileExists(t, filepath.Join(dir, "out.wasm"))
+		}
+	}
+}
+
+func TestCheckPasses(t *testing.T) {
+	code, out, errs := command(t, "check", memoryGuest, "--soak", "20000")
+	require.Zero(t, code, out+errs)
+	require.Contains(t, out, " 0 do not, ")
+	code, out, errs = command(t, "check", minimalGuest, "--soak", "20000", "--json")
+	require.Zero(t, code, errs)
+	var report struct {
+		Results []struct{ ID, Error string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	ids := map[string]bool{}
+	for _, r := range report.Results {
+		require.Empty(t, r.Error, r.ID)
+		ids[r.ID] = true
+	}
+	for _, id := range []string{"get.missing", "etag.one-winner", "memory.level", "deadline.released"} {
+		require.True(t, ids[id], id)
+	}
+}
+
+// TestCheckFails: a module that declares what it does not do is found out.
+func TestCheckFails(t *testing.T) {
+	dir := t.TempDir()
+	manifest, err := os.ReadFile("../../guests/minimal-go/wasmstate.yaml")
+	require.NoError(t, err)
+	write(t, dir, "wasmstate.yaml", string(manifest)+"features: [ETAG]\n")
+	lying := filepath.Join(dir, "lying.wasm")
+	code, _, errs := command(t, "pack", minimalGuest, "--manifest", filepath.Join(dir, "wasmstate.yaml"), "-o", lying)
+	require.Zero(t, code, errs)
+	code, out, errs := command(t, "check", lying, "--soak", "1000")
+	require.Equal(t, exitFailed, code, out+errs)
+	require.Contains(t, out, "FAIL  etag.returned")
+	require.NotContains(t, out, "FAIL  get.missing")
+}
+
+func TestPack(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out.wasm")
+	const manifest = "../../guests/memory-go/wasmstate.yaml"
+	code, text, errs := command(t, "pack", memoryGuest, "--manifest", manifest, "-o", out)
+	require.Zero(t, code, errs)
+	require.Contains(t, text, "state.memory-go 1.0.0")
+	was, err := os.ReadFile(memoryGuest)
+	require.NoError(t, err)
+	is, err := os.ReadFile(out)
+	require.NoError(t, err)
+	require.Equal(t, was, is, "packing a packed module changes nothing")
+
+	good, err := os.ReadFile(manifest)
+	require.NoError(t, err)
+	for _, tc := range []struct{ name, from, to, text string }{
+		{"unknown field", "license:", "licence:", "licence"},
+		{"unknown feature", "[ETAG,", "[ETAGS,", "ETAGS"},
+		{"bad name", "name: memory-go", "name: Memory Go", "name"},
+		{"no YAML", "abi: {", "abi: {{", "wasmstate.yaml"},
+		{"mode", "mode: single", "mode: pool", "instance"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bad := filepath.Join(write(t, t.TempDir(), "wasmstate.yaml", strings.Replace(string(good), tc.from, tc.to, 1)), "wasmstate.yaml")
+			target := filepath.Join(filepath.Dir(bad), "out.wasm")
+			code, text, errs := command(t, "pack", memoryGuest, "--manifest", bad, "-o", target)
+			require.Equal(t, exitFailed, code, text)
+			require.Contains(t, errs, tc.text)
+			require.NoFileExists(t, target)
+		})
+	}
+	code, _, errs = command(t, "pack", minimalGuest, "--manifest", manifest, "-o", out)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "ws_transact", "a feature without its export")
+	code, _, errs = command(t, "pack", memoryGuest)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "-o is missing")
+}
+
+func TestCall(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state.json")
+	call := func(wantCode int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		code, out, errs := command(t, append([]string{"call", memoryGuest, "--state", state}, args...)...)
+		require.Equal(t, wantCode, code, "%v: %s", args, errs)
+		return out, errs
+	}
+	_, errs := call(exitOK, "set", "a", "one", "--content-type", "text/plain", "--ttl", "1h")
+	etag := strings.Split(errs, `"`)[1]
+	out, errs := call(exitOK, "get", "a")
+	require.Equal(t, "one", out)
+	require.Contains(t, errs, etag)
+	require.Contains(t, errs, "text/plain")
+	require.Contains(t, errs, "expires ")
+	call(exitFailed, "set", "a", "two", "--etag", "stale")
+	call(exitFailed, "set", "a", "two", "--first-write")
+	call(exitOK, "set", "a", "two", "--etag", etag)
+	call(exitOK, "set", "b", "")
+	out, _ = call(exitOK, "keys")
+	require.Equal(t, "a\nb\n", out)
+	out, _ = call(exitOK, "keys", "--prefix", "b", "--limit", "1")
+	require.Equal(t, "b\n", out)
+	call(exitOK, "delete", "a")
+	_, errs = call(exitFailed, "get", "a")
+	require.Contains(t, errs, "not found")
+	call(exitOK, "ping")
+
+	code, _, errs := command(t, "call", memoryGuest, "get", "b")
+	require.Equal(t, exitFailed, code, "without --state everything is lost")
+	require.Contains(t, errs, "not found")
+	for _, args := range [][]string{{"drop", "a"}, {"get"}, {"get", ""}, {"set", "a"}, {"set", "a", "b", "--ttl", "1ms"}} {
+		_, errs := call(exitUsage, args...)
+		require.NotEmpty(t, errs)
+	}
+	code, _, errs = command(t, "call", minimalGuest, "--state", state, "get", "a")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "EXPORT")
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tools names the programs that a language's Makefile needs, any of each row.
+func tools(lang string) [][]string {
+	switch lang {
+	case "c":
+		return [][]string{{"clang", "clang-19", "clang-18", "clang-16"}, {"wasm-ld", "wasm-ld-19", "wasm-ld-18", "wasm-ld-16"}}
+	case "zig":
+		return [][]string{{"zig"}}
+	}
+	return [][]string{{"go"}}
+}
+
+// TestNewBuildsAndPasses makes a store in each language, builds it without a
+// network as its README says, and checks it.
+func TestNewBuildsAndPasses(t *testing.T) {
+	for _, l := range languages() {
+		t.Run(l.name, func(t *testing.T) {
+			for _, any := range append(tools(l.name), []string{"make"}) {
+				need(t, l.name, any)
+			}
+			dir := filepath.Join(t.TempDir(), "with space", "my-store")
+			require.NoError(t, os.Mkdir(filepath.Dir(dir), 0o755))
+			code, out, errs := command(t, "new", "--lang", l.name, "--dir", dir, "my-store.2")
+			require.Zero(t, code, errs)
+			require.Contains(t, out, l.next)
+			require.FileExists(t, filepath.Join(dir, ".gitignore"))
+			require.FileExists(t, filepath.Join(dir, l.next))
+
+			self, err := os.Executable()
+			require.NoError(t, err)
+			cmd := exec.Command("make", "check", "TINYGO=", "WASMSTATE="+self)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "WASMSTATE_TEST_COMMAND=1", "GOPROXY=off", "GOFLAGS=-mod=mod", "GOTOOLCHAIN=local")
+			text, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(text))
+			require.Contains(t, string(text), "state.my-store.2")
+			require.Contains(t, string(text), " 0 do not, ")
+		})
+	}
+}
+
+// need skips the test if none of programs is there; CI does not skip.
+func need(t *testing.T, lang string, programs []string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err == nil {
+			return
+		}
+	}
+	if lang == "zig" || os.Getenv("WASMSTATE_REQUIRE") != "1" {
+		t.Skipf("%s: none of %v is installed", lang, programs)
+	}
+	t.Fatalf("%s: none of %v is installed", lang, programs)
+}
+
+func TestNewRefuses(t *testing.T) {
+	full := write(t, t.TempDir(), "notes.txt", "mine")
+	for _, tc := range []struct {
+		name string
+		args []string
+		code int
+		text string
+	}{
+		{"no language", []string{"x"}, exitUsage, "--lang is missing"},
+		{"unknown language", []string{"--lang", "cc", "x"}, exitUsage, `none of go, c, zig`},
+		{"capital letters", []string{"--lang", "go", "Ledger"}, exitUsage, "lower-case"},
+		{"path", []string{"--lang", "go", "../x"}, exitUsage, "lower-case"},
+		{"flag-like", []string{"--lang", "go", "--", "-x"}, exitUsage, "lower-case"},
+		{"no name", []string{"--lang", "go"}, exitUsage, "1 arg"},
+		{"not empty", []string{"--lang", "go", "--dir", full, "x"}, exitFailed, "not empty"},
+		{"a file", []string{"--lang", "go", "--dir", filepath.Join(full, "notes.txt"), "x"}, exitFailed, "cannot be the folder"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			code, out, errs := command(t, append([]string{"new"}, tc.args...)...)
+			require.Equal(t, tc.code, code)
+			require.Empty(t, out)
+			require.Contains(t, errs, tc.text)
+		})
+	}
+	b, err := os.ReadFile(filepath.Join(full, "notes.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(b))
+}
