@@ -1,0 +1,86 @@
+package bench
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/builtin/all"
+	"github.com/wasmstate/wasmstate/runtime"
+)
+
+// openStore starts a runtime with one component and returns its handle, with
+// the keys of the workload in it.
+func openStore(tb testing.TB, spec string) *runtime.Store {
+	tb.Helper()
+	dir := tb.TempDir()
+	module, err := filepath.Abs("../guests/memory-c/memory-c.wasm")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	doc := "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: s}\nspec:\n  version: v1\n"
+	switch spec {
+	case "wasm":
+		doc += "  type: state.wasm\n  metadata:\n  - {name: url, value: \"file://" + module + "\"}\n"
+	default:
+		doc += "  type: " + spec + "\n"
+	}
+	if err := os.WriteFile(filepath.Join(dir, "s.yaml"), []byte(doc), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	rt, err := runtime.New(runtime.Config{ComponentsPaths: []string{dir}}, runtime.WithStates(all.States()...))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- rt.Run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := rt.Wait(ctx); err != nil {
+		tb.Fatal(err)
+	}
+	st, err := rt.Store("s")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := range keys {
+		if err := st.Set(ctx, &abi.SetRequest{Key: benchKey(i), Value: benchValue()}, &abi.SetResponse{}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return st
+}
+
+func benchmarkGet(b *testing.B, spec string) {
+	st := openStore(b, spec)
+	req, resp, ctx := abi.GetRequest{Key: benchKey(7)}, abi.GetResponse{}, context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := st.Get(ctx, &req, &resp); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchmarkSet(b *testing.B, spec string) {
+	st := openStore(b, spec)
+	req, resp, ctx := abi.SetRequest{Key: benchKey(7), Value: benchValue()}, abi.SetResponse{}, context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := st.Set(ctx, &req, &resp); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGet_wasmstateGuest(b *testing.B)  { benchmarkGet(b, "wasm") }
+func BenchmarkSet_wasmstateGuest(b *testing.B)  { benchmarkSet(b, "wasm") }
+func BenchmarkGet_wasmstateMemory(b *testing.B) { benchmarkGet(b, "state.in-memory") }
+func BenchmarkSet_wasmstateMemory(b *testing.B) { benchmarkSet(b, "state.in-memory") }
