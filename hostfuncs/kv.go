@@ -129,8 +129,9 @@ func kvFeatures(s *State, _ api.Memory, p []uint64) uint64 {
 // kvOperation carries the request in s.kv.in out and fills s.kv.reply.
 type kvOperation func(ctx context.Context, s *State, b *bucket) error
 
-// kvCall is operation(bucket, req, req_len, out, out_cap).
-func kvCall(run kvOperation) func(*State, api.Memory, []uint64) uint64 {
+// kvCall is operation(bucket, req, req_len, out, out_cap). The deadline is at
+// deadlineAt in the record.
+func kvCall(run kvOperation, deadlineAt int) func(*State, api.Memory, []uint64) uint64 {
 	return func(s *State, m api.Memory, p []uint64) uint64 {
 		s.kv.has = false
 		b := s.bucket(p[0])
@@ -145,7 +146,7 @@ func kvCall(run kvOperation) func(*State, api.Memory, []uint64) uint64 {
 		s.kv.in = append(s.kv.in[:0], req...)
 		s.kv.reply.reset()
 		var err error
-		if limit := recordDeadline(s.kv.in); limit > 0 {
+		if limit := deadlineIn(s.kv.in, deadlineAt); limit > 0 {
 			ctx, cancel := context.WithTimeout(s.op, limit)
 			err = s.runKV(ctx, b, run)
 			cancel()
@@ -163,26 +164,26 @@ func kvCall(run kvOperation) func(*State, api.Memory, []uint64) uint64 {
 // runKV runs an operation. If the context ended, the back end may still hold
 // the buffers, and the next call gets new ones.
 func (s *State) runKV(ctx context.Context, b *bucket, run kvOperation) error {
-	err := ctx.Err()
-	if err == nil {
-		err = run(ctx, s, b)
-	}
+	err := run(ctx, s, b) // a back end looks at the context itself
 	if err != nil && ctx.Err() != nil {
 		s.kv = &kvState{}
 	}
 	return err
 }
 
-// recordDeadline is the deadline field of a request or batch record, 0 = none.
-func recordDeadline(rec []byte) time.Duration {
-	var ms uint64
-	if v, ok := abi.ParseRequest(rec, 0); ok {
-		ms = v.Deadline
-	} else if v, ok := abi.ParseBatch(rec); ok {
-		ms = v.Deadline
+// Where the deadline is in a request and in a batch record.
+const (
+	requestDeadline = 56
+	batchDeadline   = 24
+)
+
+// deadlineIn is the time in milliseconds at rec[at:], 0 = none.
+func deadlineIn(rec []byte, at int) time.Duration {
+	if len(rec) < at+8 {
+		return 0
 	}
 	const most = uint64(24 * time.Hour / time.Millisecond)
-	return time.Duration(min(ms, most)) * time.Millisecond
+	return time.Duration(min(le.Uint64(rec[at:]), most)) * time.Millisecond
 }
 
 // kvResult is result(out, out_cap).
