@@ -415,3 +415,27 @@ func TestDeadlineDistribution(t *testing.T) {
 		report(t, name, over)
 	}
 }
+
+// A guest that holds data is not stopped when its caller's time is up, but the
+// caller is released.
+func TestCallersOfAGuestWithStateAreReleased(t *testing.T) {
+	m := newModules(t)
+	for _, state := range []string{"host", "instance"} {
+		packed, err := m.PackModule(readGuest(t, "loop"), fmt.Appendf(nil, `{"name":"loop","state":%q}`, state))
+		require.NoError(t, err)
+		s, err := m.Open(t.Context(), packed, runtime.ModuleConfig{Component: "loop", Timeout: time.Second})
+		require.NoError(t, err)
+		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "loop"}))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		from := time.Now()
+		err = s.Get(ctx, &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
+		took := time.Since(from)
+		cancel()
+		require.Equal(t, abi.CodeTimeout, abi.CodeOf(err), "%v", err)
+		require.Less(t, took, 900*time.Millisecond)
+		t.Logf("state %s: released %v after the deadline: %v", state, took-10*time.Millisecond, err)
+		// The next caller gets the old instance or a new one, sooner or later.
+		require.NoError(t, s.Set(t.Context(), &abi.SetRequest{Key: []byte("k")}, &abi.SetResponse{}))
+		require.NoError(t, s.Close())
+	}
+}
