@@ -9,15 +9,14 @@ func (g *Guest) batch(n uint32) (abi.BatchView, error) {
 		return abi.BatchView{}, errMalformed
 	}
 	b, ok := abi.ParseBatch(g.buf[:n])
-	switch {
-	case !ok:
+	if !ok {
 		return b, errMalformed
-	case unknownFlags(b.Flags):
-		return b, errFlags
 	}
 	g.ctx.begin(b.Deadline)
-	g.pairs, g.records = g.pairs[:0], g.records[:0]
-	return b, nil
+	g.pairs, g.records, g.held = g.pairs[:0], g.records[:0], g.held[:0]
+	var err error
+	g.meta, err = g.checked(b.Flags, b.Metadata)
+	return b, err
 }
 
 // item appends an item record to the response.
@@ -32,11 +31,16 @@ func (g *Guest) answerItems(n int, cursor []byte) uint64 {
 }
 
 // failItem fills the code and the message of an item.
-func failItem(v *abi.ResponseView, err error) {
+func (g *Guest) failItem(v *abi.ResponseView, err error) {
 	if err == nil {
 		return
 	}
-	*v = abi.ResponseView{Code: uint32(codeOf(err)), Message: span([]byte(message(err)))}
+	*v = abi.ResponseView{Code: uint32(codeOf(err))}
+	if text := message(err); text != "" {
+		b := []byte(text)
+		g.held = append(g.held, b)
+		v.Message = span(b)
+	}
 }
 
 // BulkGet serves ws_bulk_get.
@@ -51,10 +55,11 @@ func (g *Guest) BulkGet(n uint32) uint64 {
 		if !ok {
 			return g.fail(errMalformed)
 		}
-		if unknownFlags(v.Flags) {
-			return g.fail(errFlags)
+		meta, err := g.checked(v.Flags, v.Metadata)
+		if err != nil {
+			return g.fail(err)
 		}
-		g.gets = append(g.gets, abi.GetRequest{Key: v.Key, Consistency: consistency(v.Flags), Metadata: g.metadata(v.Metadata)})
+		g.gets = append(g.gets, abi.GetRequest{Key: v.Key, Consistency: consistency(v.Flags), Metadata: meta})
 	}
 	for len(g.results) < b.Count {
 		g.results = append(g.results, abi.GetResult{})
@@ -77,7 +82,7 @@ func (g *Guest) BulkGet(n uint32) uint64 {
 		var v abi.ResponseView
 		result(&v, &results[i].GetResponse)
 		g.moved += uint64(len(results[i].Value))
-		failItem(&v, results[i].Err)
+		g.failItem(&v, results[i].Err)
 		g.item(&v)
 	}
 	return g.answerItems(b.Count, nil)
@@ -91,10 +96,11 @@ func (g *Guest) readOps(b *abi.BatchView) error {
 		if !ok {
 			return errMalformed
 		}
-		if unknownFlags(v.Flags) {
-			return &abi.OpError{Index: i, Err: errFlags}
+		meta, err := g.checked(v.Flags, v.Metadata)
+		if err != nil {
+			return &abi.OpError{Index: i, Err: err}
 		}
-		op := abi.Op{SetRequest: g.setRequest(&v)}
+		op := abi.Op{SetRequest: setRequest(&v, meta)}
 		if v.Flags&abi.FlagDelete != 0 {
 			op.Kind = abi.OpDelete
 		}
@@ -108,6 +114,9 @@ func (g *Guest) BulkWrite(n uint32) uint64 {
 	b, err := g.batch(n)
 	if err == nil {
 		err = g.readOps(&b)
+	}
+	if op := opError(err); op != nil {
+		err = op.Err // an index means something in transactions only
 	}
 	if err != nil {
 		return g.fail(err)
@@ -135,7 +144,7 @@ func (g *Guest) BulkWrite(n uint32) uint64 {
 	}
 	for i := range results {
 		v := abi.ResponseView{ETag: span(results[i].ETag)}
-		failItem(&v, results[i].Err)
+		g.failItem(&v, results[i].Err)
 		g.item(&v)
 	}
 	return g.answerItems(b.Count, nil)
@@ -144,21 +153,26 @@ func (g *Guest) BulkWrite(n uint32) uint64 {
 // Transact serves ws_transact.
 func (g *Guest) Transact(n uint32) uint64 {
 	b, err := g.batch(n)
-	if err == nil {
-		err = g.readOps(&b)
-	}
 	if err != nil {
-		return g.fail(err)
+		return g.whole(err)
+	}
+	if err := g.readOps(&b); err != nil {
+		return g.whole(err)
 	}
 	t, ok := g.Store.(abi.Transactor)
 	if !ok {
-		return g.fail(errUnsupported)
+		return g.whole(errUnsupported)
 	}
-	err = t.Transact(&g.ctx, g.ops)
-	if err != nil && opError(err) == nil {
-		return abi.Pack(codeOf(err), 0) // a record would blame operation 0
+	return g.whole(t.Transact(&g.ctx, g.ops))
+}
+
+// whole answers a transaction: with the index of the operation to blame, or
+// without a record, which would blame operation 0.
+func (g *Guest) whole(err error) uint64 {
+	if op := opError(err); op != nil {
+		return g.failWith(op.Err, uint32(op.Index))
 	}
-	return g.fail(err)
+	return abi.Pack(codeOf(err), 0)
 }
 
 // Import serves ws_import.

@@ -23,11 +23,13 @@ type Guest struct {
 	results []abi.GetResult
 	ops     []abi.Op
 	writes  []abi.WriteResult
-	pairs   []abi.Pair
-	records []byte // item records of a response
+	pairs   []abi.Pair // of all requests of a call
+	meta    []abi.Pair // of the request
+	records []byte     // item records of a response
 	keys    abi.KeysResponse
 	export  abi.ExportResponse
 	message []byte
+	held    [][]byte // messages of items: addresses alone do not keep them
 
 	moved uint64 // bytes of requests and responses since the last collection
 	live  uint64 // bytes in use after it
@@ -39,7 +41,7 @@ func (g *Guest) Open(version, want uint32) uint64 {
 		return 0
 	}
 	if uint32(len(g.buf)) < want || g.buf == nil {
-		g.buf = make([]byte, (max(want, 64)+7)&^7) // of 8-byte words: aligned
+		g.buf = make([]byte, (max(want, 2*abi.ResponseSize)+7)&^7) // of 8-byte words: aligned
 	}
 	return uint64(addr(g.buf))<<32 | uint64(len(g.buf))
 }
@@ -65,53 +67,54 @@ func (g *Guest) fail(err error) uint64 {
 	if err == nil {
 		return 0
 	}
-	code, v := codeOf(err), abi.ResponseView{}
-	if op := opError(err); op != nil {
-		v.Code = uint32(op.Index)
-	} else if text := message(err); text == "" {
-		return abi.Pack(code, 0)
-	}
-	g.message = append(g.message[:0], message(err)...)
-	v.Message = span(g.message)
-	return g.answer(code, &v)
+	return g.failWith(err, 0)
 }
 
-// request reads the request record of a call.
-func (g *Guest) request(n uint32) (abi.RequestView, error) {
+// failWith is fail with the index of the operation to blame.
+func (g *Guest) failWith(err error, index uint32) uint64 {
+	v := abi.ResponseView{Code: index}
+	if text := message(err); text != "" {
+		g.message = append(g.message[:0], text...)
+		v.Message = span(g.message)
+	}
+	return g.answer(codeOf(err), &v)
+}
+
+// request reads the request record of a call; its metadata is left in g.meta.
+func (g *Guest) request(n uint32) (v abi.RequestView, err error) {
 	g.moved += uint64(n)
 	if uint64(n) > uint64(len(g.buf)) {
-		return abi.RequestView{}, errMalformed
+		return v, errMalformed
 	}
 	v, ok := abi.ParseRequest(g.buf[:n], 0)
-	switch {
-	case !ok:
+	if !ok {
 		return v, errMalformed
-	case unknownFlags(v.Flags):
-		return v, errFlags
 	}
 	g.ctx.begin(v.Deadline)
 	g.pairs = g.pairs[:0]
-	return v, nil
+	g.meta, err = g.checked(v.Flags, v.Metadata)
+	return v, err
 }
 
-func unknownFlags(flags uint32) bool { return flags&0xffff&^abi.KnownFlags != 0 }
-
-// metadata decodes the pairs of a request; nil for none. The strings are
-// copies: stores keep strings as they like.
-func (g *Guest) metadata(raw []byte) []abi.Pair {
-	if len(raw) == 0 {
-		return nil
-	}
+// checked decodes the pairs of a request, nil for none, and refuses flags that
+// must be understood. The strings are copies: stores keep strings as they like.
+func (g *Guest) checked(flags uint32, raw []byte) ([]abi.Pair, error) {
 	start := len(g.pairs)
-	for {
+	for len(raw) > 0 {
 		name, value, rest, ok := abi.NextPair(raw)
 		if !ok {
-			break
+			return nil, errMalformed
 		}
 		g.pairs = append(g.pairs, abi.Pair{Name: string(name), Value: string(value)})
 		raw = rest
 	}
-	return g.pairs[start:len(g.pairs):len(g.pairs)]
+	if flags&0xffff&^abi.KnownFlags != 0 {
+		return nil, errFlags
+	}
+	if start == len(g.pairs) {
+		return nil, nil
+	}
+	return g.pairs[start:len(g.pairs):len(g.pairs)], nil
 }
 
 func consistency(flags uint32) abi.Consistency {

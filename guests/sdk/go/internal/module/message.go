@@ -6,9 +6,6 @@ import "github.com/wasmstate/wasmstate/abi"
 
 // message is what the host is told beside the code: nothing for a bare code.
 func message(err error) string {
-	if op := opError(err); op != nil {
-		err = op.Err
-	}
 	if e, ok := err.(*abi.Error); ok && e.Msg == "" && e.Err == nil { //nolint:errorlint // see unwrap
 		return ""
 	}

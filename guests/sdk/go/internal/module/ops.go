@@ -10,20 +10,14 @@ import (
 func (g *Guest) Init(n uint32) uint64 {
 	md := abi.Metadata{}
 	if n > 0 {
-		b, ok := abi.ParseBatch(g.buf[:min(uint64(n), uint64(len(g.buf)))])
-		if !ok {
-			return g.fail(errMalformed)
+		b, err := g.batch(n)
+		if err != nil {
+			return g.fail(err)
 		}
-		g.ctx.begin(b.Deadline)
 		md.Name = string(b.Name)
 		md.Properties = map[string]string{}
-		for raw := b.Metadata; ; {
-			name, value, rest, ok := abi.NextPair(raw)
-			if !ok {
-				break
-			}
-			md.Properties[string(name)] = string(value)
-			raw = rest
+		for _, p := range g.meta {
+			md.Properties[p.Name] = p.Value
 		}
 	}
 	if g.Store == nil {
@@ -38,7 +32,7 @@ func (g *Guest) Get(n uint32) uint64 {
 	if err != nil {
 		return g.fail(err)
 	}
-	req := abi.GetRequest{Key: v.Key, Consistency: consistency(v.Flags), Metadata: g.metadata(v.Metadata)}
+	req := abi.GetRequest{Key: v.Key, Consistency: consistency(v.Flags), Metadata: g.meta}
 	g.get.Reset()
 	if err := g.Store.Get(&g.ctx, &req, &g.get); err != nil {
 		return g.fail(err)
@@ -53,10 +47,10 @@ func result(out *abi.ResponseView, r *abi.GetResponse) {
 	out.Value, out.ETag, out.ContentType, out.ExpiresAt = span(r.Value), span(r.ETag), span(r.ContentType), r.ExpiresAt
 }
 
-func (g *Guest) setRequest(v *abi.RequestView) abi.SetRequest {
+func setRequest(v *abi.RequestView, meta []abi.Pair) abi.SetRequest {
 	return abi.SetRequest{
 		Key: v.Key, Value: v.Value, ETag: v.ETag, ContentType: v.ContentType, FirstWrite: v.Flags&abi.FlagFirstWrite != 0,
-		TTL: millis(v.TTL), Consistency: consistency(v.Flags), Metadata: g.metadata(v.Metadata),
+		TTL: millis(v.TTL), Consistency: consistency(v.Flags), Metadata: meta,
 	}
 }
 
@@ -70,7 +64,7 @@ func (g *Guest) Set(n uint32) uint64 {
 	if err != nil {
 		return g.fail(err)
 	}
-	req := g.setRequest(&v)
+	req := setRequest(&v, g.meta)
 	g.set.ETag = g.set.ETag[:0]
 	if err := g.Store.Set(&g.ctx, &req, &g.set); err != nil {
 		return g.fail(err)
@@ -84,7 +78,7 @@ func (g *Guest) Delete(n uint32) uint64 {
 	if err != nil {
 		return g.fail(err)
 	}
-	req := abi.DeleteRequest{Key: v.Key, ETag: v.ETag, Consistency: consistency(v.Flags), Metadata: g.metadata(v.Metadata)}
+	req := abi.DeleteRequest{Key: v.Key, ETag: v.ETag, Consistency: consistency(v.Flags), Metadata: g.meta}
 	return g.fail(g.Store.Delete(&g.ctx, &req))
 }
 
@@ -148,8 +142,21 @@ func (g *Guest) Idle() uint64 {
 	if i, ok := g.Store.(interface{ Idle() }); ok {
 		i.Idle()
 	}
+	g.release()
 	g.collect()
 	return 0
+}
+
+// release gives up what an unusually large response left behind.
+func (g *Guest) release() {
+	const keep = 256 << 10
+	if cap(g.get.Value) > keep {
+		g.get.Value = nil
+	}
+	if cap(g.records) > keep {
+		g.records = nil
+	}
+	g.results, g.export, g.keys, g.held = nil, abi.ExportResponse{}, abi.KeysResponse{}, nil
 }
 
 // Close serves ws_close.
