@@ -2,8 +2,10 @@ package hostfuncs
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -378,4 +380,52 @@ func TestHTTPLimits(t *testing.T) {
 	require.Equal(t, abi.CodeOK, code)
 	code, _ = g.httpBody(h, 1000)
 	require.Equal(t, abi.CodeQuota, code)
+}
+
+// TestHTTPS speaks HTTP/2 to a server whose certificate the operator vouches
+// for, and refuses the others.
+func TestHTTPS(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, r.Proto, " ", n)
+	}))
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it hears of our refusals
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	g := newGuest(t, Config{HTTP: []string{s.URL}, Networks: loopback(), RootCAs: roots})
+	code, _, body := g.fetch(request{url: s.URL})
+	require.Equal(t, abi.CodeOK, code)
+	require.Equal(t, "HTTP/2.0 0", body)
+	code, h := g.httpStart(request{method: "POST", url: s.URL, flags: flagStream})
+	require.Equal(t, abi.CodeOK, code)
+	for range 10 {
+		code, _ = g.coded("wasmstate_http.write", h, 0, 100_000)
+		require.Equal(t, abi.CodeOK, code)
+	}
+	code, _ = g.httpResponse(h)
+	require.Equal(t, abi.CodeOK, code)
+	_, body = g.httpBody(h, 100)
+	require.Equal(t, "HTTP/2.0 1000000", body)
+	strict := newGuest(t, Config{HTTP: []string{s.URL}, Networks: loopback()})
+	code, _, _ = strict.fetch(request{url: s.URL})
+	require.Equal(t, abi.CodeUnavailable, code)
+}
+
+// TestHTTPEarlyAnswer has a server that answers without reading the body.
+func TestHTTPEarlyAnswer(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
+	g := newGuest(t, Config{HTTP: []string{s.URL}, Networks: loopback(), MaxBytes: 1 << 40})
+	code, h := g.httpStart(request{method: "PUT", url: s.URL, flags: flagStream})
+	require.Equal(t, abi.CodeOK, code)
+	for code == abi.CodeOK { // ends when nobody reads any more
+		code, _ = g.coded("wasmstate_http.write", h, 0, guestMemory)
+	}
+	require.Equal(t, abi.CodeUnavailable, code)
+	code, head := g.httpResponse(h)
+	if code == abi.CodeOK { // the connection may break before
+		require.EqualValues(t, http.StatusRequestEntityTooLarge, head.code)
+	}
 }
