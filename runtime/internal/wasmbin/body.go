@@ -65,7 +65,7 @@ func (c *checker) body(i int) body {
 	c.blocks = append(c.blocks[:0], opBlock)
 	b.leaf = true
 	var in instr
-	var count, locals, forks, calls int64
+	var count, locals, forks, calls, loops, depth, targets int64
 	for len(c.blocks) > 0 && r.err == nil {
 		r.next(&in)
 		if r.err != nil {
@@ -76,8 +76,10 @@ func (c *checker) body(i int) body {
 		case opBlock, opLoop, opIf:
 			c.open(&in)
 			forks++
+			depth += int64(len(c.blocks))
 			if in.op == opLoop {
 				forks++
+				loops++
 				b.leaf = false
 			}
 		case opElse:
@@ -94,6 +96,7 @@ func (c *checker) body(i int) body {
 			c.below(&in, "label", in.a, len(c.blocks))
 			c.branches(&in)
 			forks += int64(in.b) + 1
+			targets += 2*int64(in.b) + int64(in.b)*int64(in.b)/1024
 		case opLocalGet, opLocalSet, opLocalTee:
 			c.below(&in, "local", in.a, b.locals)
 			if r.err == nil && c.used[in.a] != uint32(i+1) {
@@ -119,9 +122,12 @@ func (c *checker) body(i int) body {
 	r.end()
 	b.weight = int32(count)
 	b.leaf = b.leaf && count <= leafWeight && !m.taken[m.imported+i]
-	// What the compiler does: every join of control flow joins the locals and
-	// globals that are in use, and every call loads the globals again.
-	m.work += 25 + count/2 + forks*(locals+int64(m.mutable))/2 + calls*int64(m.mutable)/4
+	// What the compiler does, measured: every join of control flow joins the
+	// locals and globals that are in use; every call loads the globals again;
+	// nesting, the loops of one function and the targets of one table cost by
+	// their square.
+	m.work += 25 + count/2 + forks*(locals+int64(m.mutable))/2 + calls*int64(m.mutable) +
+		loops*loops/3 + depth/32 + targets
 	return b
 }
 

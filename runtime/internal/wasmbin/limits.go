@@ -50,7 +50,7 @@ func DefaultLimits() Limits {
 		BranchTargets: 4 << 10, BranchTargetsTotal: 64 << 10,
 		Tables: 4, TableElements: 64 << 10, ElementSegments: 16 << 10, Elements: 256 << 10,
 		MemoryPages: 64 << 10, Globals: 4 << 10, DataSegments: 64 << 10,
-		CustomSections: 256, CustomSize: 4 << 20, NameSize: 1 << 10, Work: 20_000_000,
+		CustomSections: 256, CustomSize: 4 << 20, NameSize: 1 << 10, Work: 12_000_000,
 	}
 }
 
