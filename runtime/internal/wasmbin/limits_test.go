@@ -38,7 +38,9 @@ func brTable(n int) []byte {
 // one just beyond is refused by the name of the limit, its value and the place.
 func TestLimits(t *testing.T) {
 	empty := vec(typeSec, typ(nil, nil))
-	noop := func(n int) []byte { return module(empty, vec(funcSec, items(n, leb(0))...), vec(codeSec, items(n, code())...)) }
+	noop := func(n int) []byte {
+		return module(empty, vec(funcSec, items(n, leb(0))...), vec(codeSec, items(n, code())...))
+	}
 	global := []byte{i32, 0, 0x41, 0, 0x0b}
 	table := func(n int) []byte { return slices.Concat([]byte{funcref, 0}, leb(uint64(n))) }
 	passive := slices.Concat([]byte{1, 0, 0})
