@@ -36,6 +36,7 @@ type language struct {
 func languages() []language {
 	return []language{
 		{"go", map[string]string{"abi": "sdk/abi", "abi/storetest": "sdk/abi/storetest", "guests/sdk/go": "sdk/guests/sdk/go"}, "store.go"},
+		{"rust", map[string]string{"guests/sdk/rust": "sdk"}, "src/lib.rs"},
 		{"c", map[string]string{"guests/sdk/c": "sdk"}, "store.c"},
 		{"zig", map[string]string{"guests/sdk/c": "sdk"}, "store.zig"},
 	}
@@ -44,7 +45,7 @@ func languages() []language {
 func newCmd() *cobra.Command {
 	var lang, dir string
 	cmd := &cobra.Command{
-		Use:   "new --lang go|c|zig NAME",
+		Use:   "new --lang go|rust|c|zig NAME",
 		Short: "Start a store: a folder that builds and passes at once",
 		Long: `Write a folder with the source of a small working store, a copy of the SDK, a
 manifest, a Makefile, a README and a test. Nothing is downloaded. NAME becomes
@@ -73,7 +74,7 @@ the store's type, state.NAME: lower-case letters, digits, dots and dashes.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&lang, "lang", "", "go, c or zig")
+	cmd.Flags().StringVar(&lang, "lang", "", "go, rust, c or zig")
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder to write; empty = NAME in the current one")
 	return cmd
 }
@@ -108,6 +109,15 @@ func checkName(name string) error {
 	return nil
 }
 
+// crate is what Cargo accepts as a name and is not the SDK's.
+func crate(name string) string {
+	name = strings.ReplaceAll(name, ".", "-")
+	if name == "wasmstate" || name[0] <= '9' {
+		return "store-" + name
+	}
+	return name
+}
+
 // project returns the files of a new store by their slash-separated names.
 func project(l language, name string) (map[string][]byte, error) {
 	files := map[string][]byte{}
@@ -133,7 +143,7 @@ func project(l language, name string) (map[string][]byte, error) {
 				return err
 			}
 			var out bytes.Buffer
-			if err := t.Execute(&out, map[string]string{"Name": name, "Lang": l.name, "Source": l.next}); err != nil {
+			if err := t.Execute(&out, map[string]string{"Name": name, "Crate": crate(name), "Lang": l.name, "Source": l.next}); err != nil {
 				return err
 			}
 			rel := strings.TrimSuffix(strings.TrimPrefix(p, dir+"/"), ".tmpl")

@@ -14,6 +14,8 @@ func tools(lang string) [][]string {
 	switch lang {
 	case "c":
 		return [][]string{{"clang", "clang-19", "clang-18", "clang-16"}, {"wasm-ld", "wasm-ld-19", "wasm-ld-18", "wasm-ld-16"}}
+	case "rust":
+		return [][]string{{"rustc"}, {"wasm-ld", "wasm-ld-19", "rust-lld"}}
 	case "zig":
 		return [][]string{{"zig"}}
 	}
@@ -72,7 +74,7 @@ func TestNewRefuses(t *testing.T) {
 		text string
 	}{
 		{"no language", []string{"x"}, exitUsage, "--lang is missing"},
-		{"unknown language", []string{"--lang", "cc", "x"}, exitUsage, `none of go, c, zig`},
+		{"unknown language", []string{"--lang", "cc", "x"}, exitUsage, `none of go, rust, c, zig`},
 		{"capital letters", []string{"--lang", "go", "Ledger"}, exitUsage, "lower-case"},
 		{"path", []string{"--lang", "go", "../x"}, exitUsage, "lower-case"},
 		{"flag-like", []string{"--lang", "go", "--", "-x"}, exitUsage, "lower-case"},
