@@ -71,7 +71,7 @@ type Config struct {
 	MaxBytes   int64         // bytes that host calls of one operation move; 0 = 256 MiB
 	MaxHandles int           // open exchanges and, separately, connections of an instance; 0 = 16
 	HTTPTime   time.Duration // one HTTP exchange; 0 = 30 s
-	HTTPBody   int64         // bytes of one response body; 0 = 8 MiB
+	HTTPBody   int64         // bytes of one response body, and of one request body that is not streamed; 0 = 8 MiB
 	TCPIdle    time.Duration // connections unused for so long are closed; 0 = 5 min
 }
 

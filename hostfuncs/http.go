@@ -111,6 +111,8 @@ func (s *State) newExchange(rec []byte) (*exchange, error) {
 		return nil, errBadFlags
 	case v.Flags&flagStream != 0 && len(v.Value) > 0:
 		return nil, errBadRecord
+	case int64(len(v.Value)) > s.host.cfg.HTTPBody:
+		return nil, abi.NewError(abi.CodeTooLarge, "the body is too large, stream it")
 	}
 	method := "GET"
 	if len(v.ETag) > 0 {

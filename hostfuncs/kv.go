@@ -33,7 +33,9 @@ type KV interface {
 
 const (
 	maxKVKey     = 8 << 10 // bytes of a guest's key
+	maxKVValue   = 4 << 20
 	maxKVBatch   = 1000
+	maxBulkGet   = 64 // keys that are read at once, to bound what their values take
 	maxKVPage    = 1000
 	defaultPage  = 100
 	keptBuffer   = 1 << 20 // larger buffers are given back after the operation

@@ -166,6 +166,14 @@ func TestKVBatches(t *testing.T) {
 	require.Empty(t, cursor)
 	code, _, _ = g.kv("bulk_get", b, func(e *abi.Encoder) { e.BulkGet(make([]abi.GetRequest, maxKVBatch+1), 0) })
 	require.Equal(t, abi.CodeTooLarge, code)
+	var many []abi.GetRequest
+	for i := range 3*maxBulkGet + 1 {
+		many = append(many, abi.GetRequest{Key: fmt.Appendf(nil, "k%d", i)})
+	}
+	code, _, items = g.kv("bulk_get", b, func(e *abi.Encoder) { e.BulkGet(many, 0) })
+	require.Equal(t, abi.CodeOK, code)
+	require.Len(t, items, len(many))
+	require.Equal(t, "4", items[4].value)
 	code, _, items = g.kv("bulk_get", b, func(e *abi.Encoder) { e.BulkGet(nil, 0) })
 	require.Equal(t, abi.CodeOK, code)
 	require.Empty(t, items)
@@ -241,6 +249,39 @@ func TestKVBadRecords(t *testing.T) {
 		code, _ := g.coded("wasmstate_kv."+op, b, at, l, outAt, outCap)
 		require.Equal(t, abi.CodeUnsupported, code, op)
 	}
+}
+
+// TestKVAmplification has batches whose items share their bytes: what counts is
+// what they add up to, written and read.
+func TestKVAmplification(t *testing.T) {
+	g := newGuest(t, Config{KV: map[string]KV{"data": newFakeKV()}})
+	g.module.mem.b = make([]byte, 8<<20)
+	b := g.bucketOf("data")
+	call := func(op string, count, value int) abi.Code {
+		const keyAt, itemsAt, valueAt = 64, 1 << 10, 1 << 20
+		req := g.module.mem.b[:6<<20]
+		clear(req[:valueAt])
+		le.PutUint32(req, abi.BatchSize)
+		le.PutUint32(req[8:], itemsAt)
+		le.PutUint32(req[12:], uint32(count))
+		le.PutUint32(req[16:], abi.RequestSize)
+		req[keyAt] = 'k'
+		for i := range count {
+			rec := req[itemsAt+i*abi.RequestSize:]
+			le.PutUint32(rec, abi.RequestSize)
+			le.PutUint32(rec[8:], keyAt)
+			le.PutUint32(rec[12:], 1)
+			le.PutUint32(rec[16:], valueAt)
+			le.PutUint32(rec[20:], uint32(value))
+		}
+		code, _ := g.coded("wasmstate_kv."+op, b, 0, uint64(len(req)), 6<<20, 1<<20)
+		return code
+	}
+	require.Equal(t, abi.CodeOK, call("bulk_write", 1, 4<<20))
+	require.Equal(t, abi.CodeTooLarge, call("bulk_write", 1, 4<<20+1))
+	require.Equal(t, abi.CodeTooLarge, call("bulk_write", 1000, 4<<20))
+	require.Equal(t, abi.CodeTooLarge, call("transact", 17, 4<<20))
+	require.Equal(t, abi.CodeTooLarge, call("bulk_get", 1000, 0))
 }
 
 // TestKVErrors keeps the words of a back end from the guest, and secrets out of

@@ -13,6 +13,8 @@ var (
 	errBadFlags  = abi.NewError(abi.CodeUnsupported, "the request has a flag that this version does not know")
 	errBadTTL    = abi.NewError(abi.CodeInvalidArgument, "the time to live must be 0 or 1 second to 2^31-1 seconds")
 	errBatch     = abi.NewError(abi.CodeTooLarge, "a batch has at most 1000 items")
+	errValue     = abi.NewError(abi.CodeTooLarge, "the value is longer than 4 MiB")
+	errBatchSize = abi.NewError(abi.CodeTooLarge, "the batch has more than 64 MiB")
 	errForeign   = abi.NewError(abi.CodeInternal, "the component behind the bucket listed a key of somebody else")
 )
 
@@ -39,6 +41,9 @@ func checkItem(v *abi.RequestView, flags uint32) error {
 		return errBadFlags
 	case v.TTL != 0 && (v.TTL < 1000 || v.TTL > uint64(abi.MaxTTL/time.Millisecond)):
 		return errBadTTL
+	}
+	if len(v.Value) > maxKVValue {
+		return errValue
 	}
 	return checkKey(v.Key, false)
 }
@@ -114,7 +119,7 @@ func (s *State) batch(b *bucket, flags uint32) ([]abi.RequestView, [][]byte, err
 		return nil, nil, errBatch
 	}
 	items, keys := make([]abi.RequestView, v.Count), make([][]byte, v.Count)
-	size := 0
+	size, total := 0, 0
 	for i := range items {
 		item, valid := v.Item(i)
 		if !valid {
@@ -125,6 +130,11 @@ func (s *State) batch(b *bucket, flags uint32) ([]abi.RequestView, [][]byte, err
 		}
 		items[i] = item
 		size += len(b.prefix) + len(item.Key)
+		// Items may point at the same bytes: what they add up to is not the
+		// size of the record.
+		if total += len(item.Key) + len(item.Value); total > abi.MaxBuffer {
+			return nil, nil, errBatchSize
+		}
 	}
 	buf := make([]byte, 0, size+size/8)
 	for i := range items {
@@ -144,8 +154,17 @@ func kvBulkGet(ctx context.Context, s *State, b *bucket) error {
 	for i := range items {
 		reqs[i] = abi.GetRequest{Key: keys[i], Consistency: consistency(items[i].Flags)}
 	}
-	if err := b.kv.BulkGet(ctx, reqs, results); err != nil {
-		return err
+	for at, total := 0, uint64(0); at < len(reqs); at += maxBulkGet {
+		end := min(at+maxBulkGet, len(reqs))
+		if err := b.kv.BulkGet(ctx, reqs[at:end:end], results[at:end:end]); err != nil {
+			return err
+		}
+		for i := at; i < end; i++ {
+			total += uint64(len(results[i].Value))
+		}
+		if total > abi.MaxBuffer {
+			return errBatchSize
+		}
 	}
 	r := &s.kv.reply
 	r.list(len(results))

@@ -25,6 +25,9 @@ func (h *Host) newRandom() io.Reader {
 	return mathrand.NewChaCha8(seed)
 }
 
+// randomPiece is how many bytes are drawn between two looks at the clock.
+const randomPiece = 64 << 10
+
 // randomFill is fill(out, out_len).
 func randomFill(s *State, m api.Memory, p []uint64) uint64 {
 	dst, valid := view(m, p[0], p[1])
@@ -34,8 +37,15 @@ func randomFill(s *State, m api.Memory, p []uint64) uint64 {
 	if !s.move(len(dst)) {
 		return fail(abi.CodeQuota)
 	}
-	if _, err := io.ReadFull(s.random, dst); err != nil {
-		return fail(abi.CodeInternal)
+	for len(dst) > 0 { // by pieces: all of a large memory takes a while
+		if err := s.op.Err(); err != nil {
+			return failWith(err)
+		}
+		n := min(len(dst), randomPiece)
+		if _, err := io.ReadFull(s.random, dst[:n]); err != nil {
+			return fail(abi.CodeInternal)
+		}
+		dst = dst[n:]
 	}
 	return ok(0)
 }

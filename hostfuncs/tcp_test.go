@@ -222,7 +222,7 @@ func TestHandleLeaks(t *testing.T) {
 	addr := listen(t, echo)
 	g := newGuest(t, Config{HTTP: []string{"http://" + addr}, TCP: []string{addr}, Networks: loopback(), KV: map[string]KV{"data": newFakeKV()}})
 	n := 100_000
-	if testing.Short() {
+	if testing.Short() || raceEnabled { // a minute under the race detector
 		n = 1000
 	}
 	for i := range n {

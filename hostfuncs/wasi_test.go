@@ -40,11 +40,15 @@ func TestWASIOutput(t *testing.T) {
 	for _, c := range "char by char topsecret\n" {
 		require.Equal(t, errnoSuccess, g.write(2, string(c)))
 	}
-	require.Equal(t, errnoSuccess, g.write(1, strings.Repeat("x", 100_000), "yyy\nnext\nrest"))
+	require.Equal(t, errnoSuccess, g.write(1, strings.Repeat("x", 50_000), "yyy\nnext\nrest"))
 	require.Equal(t, []string{"a line", "and another", "char by char [redacted]", strings.Repeat("x", maxLine-3) + "…", "next"}, g.lines.all)
 	require.Equal(t, []Level{LevelInfo, LevelInfo, LevelError}, g.lines.kept[:3])
 	g.begin(context.Background(), zeroTime)
 	require.Equal(t, "rest", g.lines.all[5], "a line that was begun ends with the operation")
+	// a flood in one call ends soon
+	require.Equal(t, errnoSuccess, g.write(1, strings.Repeat("a\n", maxPrint), "b\n"))
+	require.EqualValues(t, 2*maxPrint+2, le.Uint32(g.mem(16, 4)))
+	require.LessOrEqual(t, g.host.LogDropped(), uint64(maxPrint/2))
 	require.Equal(t, errnoBadf, g.write(0, "x"))
 	require.Equal(t, errnoBadf, g.write(3, "x"))
 	require.Equal(t, errnoInval, g.wasi("fd_write", 1, 0, maxVectors+1, 16))

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	maxVectors       = 1024 // parts of one write
+	maxVectors       = 1024     // parts of one write
+	maxPrint         = 64 << 10 // bytes of one write that are looked at for lines
 	maxSubscriptions = 64
 	subscriptionSize = 48
 	eventSize        = 32
@@ -34,7 +35,7 @@ func wasiWrite(s *State, m api.Memory, p []uint64) errno {
 	if !valid || !valid2 {
 		return errnoFault
 	}
-	total := uint64(0)
+	total, room := uint64(0), maxPrint
 	for i := uint64(0); i < count; i++ {
 		text, valid := view(m, uint64(le.Uint32(vectors[8*i:])), uint64(le.Uint32(vectors[8*i+4:])))
 		if !valid {
@@ -43,9 +44,10 @@ func wasiWrite(s *State, m api.Memory, p []uint64) errno {
 		if total += uint64(len(text)); total > 1<<31-1 {
 			return errnoInval
 		}
-		if s.move(len(text)) {
+		if text = text[:min(len(text), room)]; s.move(len(text)) {
 			s.print(fd, text)
 		}
+		room -= len(text)
 	}
 	le.PutUint32(out, uint32(total))
 	return errnoSuccess

@@ -1,0 +1,5 @@
+//go:build !race
+
+package hostfuncs
+
+const raceEnabled = false
