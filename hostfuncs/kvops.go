@@ -222,6 +222,16 @@ func kvBulkWrite(ctx context.Context, s *State, b *bucket) error {
 }
 
 func kvTransact(ctx context.Context, s *State, b *bucket) error {
+	err := s.transact(ctx, b)
+	var guilty *abi.OpError
+	if err != nil && !errors.As(err, &guilty) {
+		// No record, not even for a message: it would blame operation 0.
+		return &abi.Error{Code: codeOf(err)}
+	}
+	return err
+}
+
+func (s *State) transact(ctx context.Context, b *bucket) error {
 	if !b.kv.Features().Has(abi.FeatureTransactional) {
 		return abi.ErrUnsupported
 	}
@@ -229,13 +239,7 @@ func kvTransact(ctx context.Context, s *State, b *bucket) error {
 	if err != nil {
 		return err
 	}
-	err = b.kv.Transact(ctx, ops)
-	var guilty *abi.OpError
-	if err != nil && !errors.As(err, &guilty) {
-		// No record, not even for a message: it would blame operation 0.
-		return &abi.Error{Code: codeOf(err)}
-	}
-	return err
+	return b.kv.Transact(ctx, ops)
 }
 
 func kvKeys(ctx context.Context, s *State, b *bucket) error {
