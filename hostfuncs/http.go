@@ -58,7 +58,7 @@ func (w *web) allowed(method string, u *url.URL) error {
 	if port == "" {
 		port = defaultPort(u.Scheme)
 	}
-	if u.User == nil && u.Opaque == "" && plainHost(host) {
+	if u.User == nil && u.Opaque == "" && plainHost(host) && plainQuery(u.RawQuery) {
 		for i := range w.rules {
 			if w.rules[i].allows(method, u, host, port) {
 				return nil

@@ -135,6 +135,17 @@ func plainHost(host string) bool {
 	return true
 }
 
+// plainQuery refuses what would end the target in a request line: the query
+// goes out as it is.
+func plainQuery(query string) bool {
+	for i := range len(query) {
+		if query[i] <= ' ' || query[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
 // plainPath reports whether every server takes the path for what it looks like.
 func plainPath(u *url.URL) bool {
 	escaped := strings.ToLower(u.EscapedPath())
