@@ -2,12 +2,9 @@ package bench
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/builtin/all"
 	"github.com/wasmstate/wasmstate/runtime"
 )
 
@@ -15,37 +12,7 @@ import (
 // the keys of the workload in it.
 func openStore(tb testing.TB, spec string) *runtime.Store {
 	tb.Helper()
-	dir := tb.TempDir()
-	module, err := filepath.Abs("../guests/memory-c/memory-c.wasm")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	doc := "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: s}\nspec:\n  version: v1\n"
-	switch spec {
-	case "wasm":
-		doc += "  type: state.wasm\n  metadata:\n  - {name: url, value: \"file://" + module + "\"}\n"
-	default:
-		doc += "  type: " + spec + "\n"
-	}
-	if err := os.WriteFile(filepath.Join(dir, "s.yaml"), []byte(doc), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	rt, err := runtime.New(runtime.Config{ComponentsPaths: []string{dir}}, runtime.WithStates(all.States()...))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- rt.Run(ctx) }()
-	tb.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			tb.Error(err)
-		}
-	})
-	if err := rt.Wait(ctx); err != nil {
-		tb.Fatal(err)
-	}
+	rt, ctx := startRuntime(tb, spec, ""), context.Background()
 	st, err := rt.Store("s")
 	if err != nil {
 		tb.Fatal(err)
