@@ -16,7 +16,6 @@ type fakeKV struct {
 	mu   sync.Mutex
 	data map[string]fakeItem
 	rev  int
-	last context.Context
 	slow func(ctx context.Context) // called first, if set
 }
 

@@ -174,7 +174,7 @@ func (x *exchange) stream(ctx context.Context) {
 // send does the exchange up to the head of the response.
 func (x *exchange) send() {
 	client := http.Client{Transport: x.web.transport, CheckRedirect: x.redirect}
-	x.resp, x.err = client.Do(x.req)
+	x.resp, x.err = client.Do(x.req)   //nolint:bodyclose // the handle closes it
 	if x.err != nil && x.resp != nil { // a redirect that was refused
 		_ = x.resp.Body.Close()
 		x.resp = nil

@@ -34,14 +34,14 @@ func (g *testGuest) write(fd uint64, texts ...string) errno {
 
 func TestWASIOutput(t *testing.T) {
 	g := newGuest(t, Config{Redact: []string{"topsecret"}})
-	require.Equal(t, errnoSuccess, g.write(1, "a li", "ne\nand ano"))
+	require.Equal(t, errnoSuccess, g.write(1, "a li", "ne\nand one"))
 	require.EqualValues(t, 14, le.Uint32(g.mem(16, 4)))
-	require.Equal(t, errnoSuccess, g.write(1, "ther\n\n"))
+	require.Equal(t, errnoSuccess, g.write(1, " more\n\n"))
 	for _, c := range "char by char topsecret\n" {
 		require.Equal(t, errnoSuccess, g.write(2, string(c)))
 	}
 	require.Equal(t, errnoSuccess, g.write(1, strings.Repeat("x", 50_000), "yyy\nnext\nrest"))
-	require.Equal(t, []string{"a line", "and another", "char by char [redacted]", strings.Repeat("x", maxLine-3) + "…", "next"}, g.lines.all)
+	require.Equal(t, []string{"a line", "and one more", "char by char [redacted]", strings.Repeat("x", maxLine-3) + "…", "next"}, g.lines.all)
 	require.Equal(t, []Level{LevelInfo, LevelInfo, LevelError}, g.lines.kept[:3])
 	g.begin(context.Background(), zeroTime)
 	require.Equal(t, "rest", g.lines.all[5], "a line that was begun ends with the operation")

@@ -261,7 +261,7 @@ func TestHostileModules(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			wasm := withManifest(readGuest(t, name), all|want.features, "pool")
-			step, err, took := attack(t, m, wasm, want.at)
+			step, took, err := attack(t, m, wasm, want.at)
 			check(t, want, step, err)
 			if abi.CodeOf(err) == abi.CodeTimeout && step != "init" {
 				over = append(over, took-hostileTimeout)
@@ -308,21 +308,21 @@ func check(t *testing.T, want outcome, step string, err error) {
 
 // attack opens the module and tries every operation until one fails. It
 // returns the step, the error and how long the step took.
-func attack(t *testing.T, m *runtime.Modules, wasm []byte, at string) (step string, err error, took time.Duration) {
+func attack(t *testing.T, m *runtime.Modules, wasm []byte, at string) (step string, took time.Duration, err error) {
 	t.Helper()
 	ctx := t.Context()
 	s, err := m.Open(ctx, wasm, runtime.ModuleConfig{
 		Component: "hostile", Memory: 16 << 20, Timeout: hostileTimeout, Instances: 2,
 	})
 	if err != nil {
-		return "load", err, 0
+		return "load", 0, err
 	}
 	defer func() { require.NoError(t, s.Close()) }()
 	initCtx, cancel := context.WithTimeout(ctx, hostileTimeout)
 	defer cancel()
 	from := time.Now()
 	if err := s.Init(initCtx, abi.Metadata{Name: "hostile", Properties: map[string]string{"a": "b"}}); err != nil {
-		return "init", err, time.Since(from)
+		return "init", time.Since(from), err
 	}
 	key, value := []byte("key"), []byte("value")
 	ops := []abi.Op{{SetRequest: abi.SetRequest{Key: key, Value: value}}, {SetRequest: abi.SetRequest{Key: key, Value: value}}}
@@ -374,10 +374,10 @@ func attack(t *testing.T, m *runtime.Modules, wasm []byte, at string) (step stri
 		took := time.Since(from)
 		require.Less(t, took, hostileTimeout*200, "released long after the deadline")
 		if err != nil {
-			return op.name, err, took
+			return op.name, took, err
 		}
 	}
-	return "", nil, 0
+	return "", 0, nil
 }
 
 // report prints the distribution of durations: for people, nothing depends on

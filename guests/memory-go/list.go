@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/guests/sdk/go"
+	sdk "github.com/wasmstate/wasmstate/guests/sdk/go"
 )
 
 // after returns the index of the first key behind cursor, or not before

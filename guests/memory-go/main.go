@@ -4,7 +4,7 @@
 package main
 
 import (
-	"github.com/wasmstate/wasmstate/guests/sdk/go"
+	sdk "github.com/wasmstate/wasmstate/guests/sdk/go"
 	_ "github.com/wasmstate/wasmstate/guests/sdk/go/optional" // transactions, listing, export, bulk
 )
 

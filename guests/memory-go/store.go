@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/guests/sdk/go"
+	sdk "github.com/wasmstate/wasmstate/guests/sdk/go"
 )
 
 // entry is a stored value. Entries never change: a write makes a new one.

@@ -6,7 +6,7 @@ import (
 	"context"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/guests/sdk/go"
+	sdk "github.com/wasmstate/wasmstate/guests/sdk/go"
 )
 
 type store struct{ values map[string][]byte }

@@ -112,7 +112,8 @@ func (s *Set) init(spec *Spec, store abi.Store, md abi.Metadata) error {
 	case <-timer.C:
 	}
 	s.workers.Go(func() {
-		<-done
+		err := <-done
+		s.log.Debug("Init returned after its time was up", zap.String("component", spec.Name), zap.Error(err))
 		s.discard(spec, store)
 	})
 	return fmt.Errorf("init timeout after %v, and Init does not return: %w", spec.initTimeout(), context.DeadlineExceeded)

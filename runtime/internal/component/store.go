@@ -193,7 +193,7 @@ func (s *Store) finish(op Op, key []byte, from time.Time, err *error) {
 		*err = abi.NewError(abi.CodeInternal, fmt.Sprintf("the store panicked: %v", r))
 	}
 	code := abi.CodeOK
-	if *err != nil && *err != error(abi.ErrNotFound) {
+	if *err != nil && *err != error(abi.ErrNotFound) { //nolint:errorlint // the common answer first; wrapped ones follow
 		code = abi.CodeOf(*err)
 		if code == abi.CodeNotFound {
 			*err = abi.ErrNotFound

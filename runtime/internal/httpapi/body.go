@@ -113,7 +113,7 @@ func describe(err error) error {
 	var typ *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("the body is not valid JSON: %v at byte %d", syntax, syntax.Offset)
+		return fmt.Errorf("the body is not valid JSON: %w at byte %d", syntax, syntax.Offset)
 	case errors.As(err, &typ):
 		where := "the body"
 		if typ.Field != "" {

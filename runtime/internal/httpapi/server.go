@@ -148,7 +148,7 @@ func (s *server) recover(w http.ResponseWriter, r *http.Request) {
 	if v == nil {
 		return
 	}
-	if v == http.ErrAbortHandler {
+	if v == any(http.ErrAbortHandler) {
 		panic(v)
 	}
 	s.cfg.Logger.Error("request panicked", zap.String("method", r.Method), zap.String("path", r.URL.Path),

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func (s *server) get(w http.ResponseWriter, r *http.Request, st *component.Store
 	}
 	err := st.Get(r.Context(), &c.req, &c.resp)
 	switch {
-	case err == error(abi.ErrNotFound):
+	case errors.Is(err, abi.ErrNotFound):
 		w.WriteHeader(http.StatusNoContent)
 		return
 	case err != nil:

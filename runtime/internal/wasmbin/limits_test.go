@@ -104,7 +104,7 @@ func TestLimits(t *testing.T) {
 
 func TestSetUnknownLimit(t *testing.T) {
 	lim := wasmbin.DefaultLimits()
-	err := lim.Set(map[string]int64{"nestin": 1, "types": -1})
+	err := lim.Set(map[string]int64{"nestng": 1, "types": -1})
 	require.ErrorContains(t, err, "did you mean nesting?")
 	require.ErrorContains(t, err, "types is -1")
 	require.Equal(t, wasmbin.DefaultLimits(), lim)

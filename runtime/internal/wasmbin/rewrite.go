@@ -35,14 +35,13 @@ type rewriter struct {
 	refill, fuel uint32 // index of the function and the global
 	refillType   uint32 // of () -> ()
 
-	paid    bool   // instructions pay by length, so that the functions below are there
-	charge  uint32 // pays units: (i64) -> ()
-	fill    uint32 // memory.fill of any length: (i32, i32, i32) -> (); 0 = nobody fills or copies
-	copy    uint32 // memory.copy of any length
-	refs    []ref  // those not yet written
-	edits   []edit
-	heads   []int32 // by open block: the loop's edit, or -1
-	weights []int64 // by such a loop
+	paid   bool   // instructions pay by length, so that the functions below are there
+	charge uint32 // pays units: (i64) -> ()
+	fill   uint32 // memory.fill of any length: (i32, i32, i32) -> (); 0 = nobody fills or copies
+	copy   uint32 // memory.copy of any length
+	refs   []ref  // those not yet written
+	edits  []edit
+	heads  []int32 // by open block: the loop's edit, or -1
 }
 
 // plan decides which functions are added.

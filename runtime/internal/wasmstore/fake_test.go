@@ -73,7 +73,6 @@ func (g *fakeGuest) putItems(addr uint32, items ...abi.ResponseView) (abi.Span, 
 
 type fakeInstance struct {
 	g *fakeGuest
-	t time.Duration
 }
 
 func (in *fakeInstance) Call(op int, arg uint32) (uint64, error) {
