@@ -75,7 +75,7 @@ func TestCheckPasses(t *testing.T) {
 		require.Empty(t, r.Error, r.ID)
 		ids[r.ID] = true
 	}
-	for _, id := range []string{"get.missing", "etag.one-winner", "memory.level", "deadline.released"} {
+	for _, id := range []string{"get.missing", "etag.one-winner", "memory.level", "memory.cap", "deadline.released"} {
 		require.True(t, ids[id], id)
 	}
 }
@@ -93,6 +93,36 @@ func TestCheckFails(t *testing.T) {
 	require.Equal(t, exitFailed, code, out+errs)
 	require.Contains(t, out, "FAIL  etag.returned")
 	require.NotContains(t, out, "FAIL  get.missing")
+}
+
+// TestCheckGrants: a module that keeps everything in kv holds to the suite with
+// a bucket, and says what it lacks without one.
+func TestCheckGrants(t *testing.T) {
+	const raw = "../../hostfuncs/testdata/passthrough.wasm"
+	dir := write(t, t.TempDir(), "wasmstate.yaml", `{name: pass, version: 1.0.0, abi: {min: 1, max: 1},
+features: [ETAG, TRANSACTIONAL, TTL, KEYS, CONTENT_TYPE], concurrency: {mode: pool}, state: host,
+capabilities: [{name: kv, reason: keeps the values}]}`)
+	module := filepath.Join(dir, "pass.wasm")
+	code, _, errs := command(t, "pack", raw, "--manifest", filepath.Join(dir, "wasmstate.yaml"), "-o", module)
+	require.Zero(t, code, errs)
+	code, out, errs := command(t, "check", module, "--soak", "1000", "--grant", "kv:data")
+	require.Zero(t, code, out+errs)
+	require.Contains(t, out, " 0 do not, ")
+	code, _, errs = command(t, "check", module)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "kv")
+	for _, tc := range []struct{ grant, text string }{
+		{"kw:data", "want kv:LABEL"},
+		{"kv", "want kv:LABEL"},
+		{"secret:key", "want secret:NAME=VALUE"},
+		{"http:example", "http"},
+		{"network:10.0.0.0", "10.0.0.0"},
+		{"xyzzyxyzzy:1", "want one of kv, http"},
+	} {
+		code, _, errs = command(t, "check", module, "--grant", tc.grant)
+		require.Equal(t, exitUsage, code, tc.grant)
+		require.Contains(t, errs, tc.text)
+	}
 }
 
 func TestPack(t *testing.T) {

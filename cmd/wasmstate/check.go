@@ -1,16 +1,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/runtime"
 )
@@ -26,7 +23,7 @@ func checkCmd() *cobra.Command {
 that its declared features call for, then: that its memory holds its level
 under many writes, that it stays within its cap, and that a deadline releases
 the caller. Exits with 1 if anything fails.`,
-		Example: "  wasmstate check store.wasm --set prefix=x",
+		Example: "  wasmstate check store.wasm --set prefix=x\n  wasmstate check cipher.wasm --grant kv:data --grant secret:key=correcthorse",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := f.open(cmd, args[0])
@@ -39,7 +36,7 @@ the caller. Exits with 1 if anything fails.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			report.Results = append(report.Results, t.soak(cmd.Context(), soak), t.deadline(cmd.Context()))
+			report.Results = append(report.Results, t.soak(cmd.Context(), soak), t.memoryCap(cmd.Context()), t.deadline(cmd.Context()))
 			failed := report.Failed()
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
@@ -61,71 +58,6 @@ the caller. Exits with 1 if anything fails.`,
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "list the rules that hold, too")
 	cmd.Flags().IntVar(&soak, "soak", 200_000, "writes of the memory check")
 	return cmd
-}
-
-// soak writes over and over to a few keys: the memory must stop growing.
-func (t *tool) soak(ctx context.Context, writes int) storetest.Result {
-	const keys, rounds = 1000, 4
-	begin := time.Now()
-	res := storetest.Result{ID: "memory.level", Doc: fmt.Sprintf("memory holds its level over %d writes to %d keys", writes, keys)}
-	err := func() error {
-		s, err := t.store(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		value := make([]byte, 256)
-		var resp abi.SetResponse
-		var first, last int64
-		for i := range writes {
-			key := fmt.Appendf(nil, "soak-%d", i%keys)
-			if err := s.Set(ctx, &abi.SetRequest{Key: key, Value: value[:i%len(value)]}, &resp); err != nil {
-				return fmt.Errorf("write %d: %w", i, err)
-			}
-			if i == writes/rounds {
-				first = t.modules.MemoryUsed()
-			}
-		}
-		last = t.modules.MemoryUsed()
-		// A collector may need a little more before it settles; a leak needs far more.
-		if last > first+first/2+1<<20 {
-			return fmt.Errorf("it grew from %s after a quarter to %s at the end: it leaks", size(first), size(last))
-		}
-		return nil
-	}()
-	if err != nil {
-		res.Err = err.Error()
-	}
-	res.Duration = time.Since(begin)
-	return res
-}
-
-// deadline calls with almost no time: the caller must be released, and the
-// store must work afterwards.
-func (t *tool) deadline(ctx context.Context) storetest.Result {
-	begin := time.Now()
-	res := storetest.Result{ID: "deadline.released", Doc: "a caller whose time is up is released, and the store goes on"}
-	err := func() error {
-		s, err := t.store(ctx)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		for i := range 20 {
-			short, cancel := context.WithTimeout(ctx, time.Duration(i)*20*time.Microsecond)
-			err := s.Set(short, &abi.SetRequest{Key: []byte("deadline"), Value: make([]byte, 64<<10)}, &abi.SetResponse{})
-			cancel()
-			if err != nil && !errors.Is(err, context.DeadlineExceeded) && abi.CodeOf(err) != abi.CodeTimeout {
-				return fmt.Errorf("the error of a missed deadline is %w", err)
-			}
-		}
-		return s.Set(ctx, &abi.SetRequest{Key: []byte("deadline"), Value: []byte("after")}, &abi.SetResponse{})
-	}()
-	if err != nil {
-		res.Err = err.Error()
-	}
-	res.Duration = time.Since(begin)
-	return res
 }
 
 func printReport(w io.Writer, path string, info *runtime.ModuleInfo, r *storetest.Report, verbose bool, took time.Duration) {

@@ -19,6 +19,7 @@ import (
 // moduleFlags are what the author commands that run a module have in common.
 type moduleFlags struct {
 	set     []string
+	grant   []string
 	memory  string
 	timeout time.Duration
 	debug   bool
@@ -27,6 +28,7 @@ type moduleFlags struct {
 func (f *moduleFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringArrayVar(&f.set, "set", nil, "a metadata property of the component, as name=value; repeatable")
+	fl.StringArrayVar(&f.grant, "grant", nil, grantUsage())
 	fl.StringVar(&f.memory, "memory", "", "cap of the guest's memory, such as 32MiB; empty = what the runtime would give")
 	fl.DurationVar(&f.timeout, "timeout", 0, "time limit of one operation; 0 = what the runtime would give")
 	fl.BoolVar(&f.debug, "debug", false, "run without fuel and keep line numbers in traps")
@@ -39,6 +41,7 @@ type tool struct {
 	wasm    []byte
 	cfg     runtime.ModuleConfig
 	md      abi.Metadata
+	grants  grants
 }
 
 // readModule reads a .wasm file; a name that is something else is a clear error.
@@ -76,11 +79,15 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
 		return nil, usageError{err}
 	}
+	if err := t.grants.apply(cmd.Context(), f.grant, &t.cfg.Host); err != nil {
+		t.grants.close()
+		return nil, err
+	}
 	if t.modules, err = runtime.NewModules(runtime.ModulesConfig{CacheDir: defaultCacheDir(), Logger: log}); err != nil {
 		return nil, err
 	}
 	if t.info, err = t.modules.InspectModule(wasm); err != nil {
-		_ = t.modules.Close()
+		t.close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
@@ -99,7 +106,10 @@ func (t *tool) store(ctx context.Context) (abi.Store, error) {
 	return s, nil
 }
 
-func (t *tool) close() { _ = t.modules.Close() }
+func (t *tool) close() {
+	_ = t.modules.Close()
+	t.grants.close()
+}
 
 // parseSize reads a number of bytes with an optional unit; "" is 0.
 func parseSize(text string) (int64, error) {
