@@ -35,6 +35,24 @@ int ws_compare(ws_bytes a, ws_bytes b) {
   return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
 }
 
+void ws_copy(void *to, ws_bytes from) {
+  uint8_t *out = to;
+  uint32_t i = 0;
+  if (from.len > 64) { // the instruction for it costs more than a few loads and stores
+    __builtin_memcpy(to, from.ptr, from.len);
+    return;
+  }
+  for (; i + 8 <= from.len; i += 8) store64(out + i, load64(from.ptr + i));
+  for (; i < from.len; i++) *(volatile uint8_t *)(out + i) = from.ptr[i]; // volatile: or else it is that instruction again
+}
+
+// clear zeroes a response by stores; {0} becomes the instruction memory.fill,
+// which costs as much as the rest of a get.
+static void clear(ws_response *r) {
+  volatile uint64_t *p = (volatile uint64_t *)r;
+  for (uint32_t i = 0; i < sizeof *r / 8; i++) p[i] = 0;
+}
+
 ws_bytes ws_text(const char *s) {
   uint32_t n = 0;
   while (s[n]) n++;
@@ -167,6 +185,30 @@ void ws_free(void *p, uint32_t n) {
   freed[c] = p;
 }
 
+// Blocks that are given back when the next call begins.
+typedef struct held {
+  struct held *next;
+  uint32_t size;
+} held;
+static held *holding;
+
+void *ws_hold(uint32_t n) {
+  if (n > 1u << 29) return 0;
+  held *h = ws_alloc(n + sizeof(held));
+  if (!h) return 0;
+  *h = (held){holding, n + sizeof(held)};
+  holding = h;
+  return h + 1;
+}
+
+static void release(void) {
+  while (holding) {
+    held *h = holding;
+    holding = h->next;
+    ws_free(h, h->size);
+  }
+}
+
 // ---- exports
 
 #define EXPORT(name) __attribute__((export_name(#name))) uint64_t name
@@ -194,18 +236,23 @@ static uint64_t answer(ws_code code, const ws_response *r) {
 }
 
 static uint64_t refuse(ws_code code, const char *why) {
-  ws_response r = {0};
+  ws_response r;
+  clear(&r);
   r.message = ws_text(why);
   return answer(code, &r);
 }
+
+static int understood(const ws_request *req) { return !(req->flags & 0xffff & ~(uint32_t)WS_KNOWN_FLAGS); }
 
 typedef ws_code (*operation)(const ws_request *, ws_response *);
 
 static uint64_t single(uint32_t len, operation op) {
   ws_request req;
-  ws_response resp = {0};
+  ws_response resp;
+  if (holding) release();
   if (!ws_read_request(buffer, len, 0, &req)) return refuse(WS_INVALID_ARGUMENT, "malformed request");
-  if (req.flags & 0xffff & ~(uint32_t)WS_KNOWN_FLAGS) return refuse(WS_UNSUPPORTED, "unknown flag");
+  if (!understood(&req)) return refuse(WS_UNSUPPORTED, "unknown flag");
+  clear(&resp);
   ws_code code = op(&req, &resp);
   return answer(code, &resp);
 }
@@ -244,59 +291,54 @@ static uint64_t answer_items(ws_code code, const ws_response *head) {
 
 static uint64_t each(uint32_t len, int writes) {
   ws_batch batch;
+  ws_response head;
+  release();
   if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
   list.count = 0;
   for (uint32_t i = 0; i < batch.count; i++) {
     ws_request req;
-    ws_response resp = {0};
+    ws_response resp;
+    clear(&resp);
     if (!ws_item(&batch, i, &req)) return refuse(WS_INVALID_ARGUMENT, "malformed item");
     operation op = !writes ? ws_the_store.get : req.flags & WS_DELETE ? ws_the_store.del : ws_the_store.set;
-    ws_code code = req.flags & 0xffff & ~(uint32_t)WS_KNOWN_FLAGS ? WS_UNSUPPORTED : op(&req, &resp);
-    resp.code = code;
-    // A later item may overwrite the entry that this one points into.
-    if (writes && resp.etag.len) {
-      uint8_t *copy = ws_alloc(resp.etag.len);
+    resp.code = understood(&req) ? op(&req, &resp) : WS_UNSUPPORTED;
+    if (writes && resp.etag.len) { // a later item may free the entry that this one points into
+      uint8_t *copy = ws_hold(resp.etag.len);
       if (!copy) return refuse(WS_QUOTA, "out of memory");
-      __builtin_memcpy(copy, resp.etag.ptr, resp.etag.len);
+      ws_copy(copy, resp.etag);
       resp.etag.ptr = copy;
     }
     if (!ws_add(&list, &resp)) return refuse(WS_QUOTA, "out of memory");
   }
-  ws_response head = {0};
+  clear(&head);
   return answer_items(WS_OK, &head);
 }
 
-// release gives the copies of the last bulk write back.
-static int bulk_written;
-static void release(void) {
-  if (!bulk_written) return;
-  bulk_written = 0;
-  for (uint32_t i = 0; i < list.count; i++) {
-    uint8_t *rec = list.at + i * WS_RESPONSE_SIZE;
-    ws_free((void *)load32(rec + 16), load32(rec + 20));
-  }
-  list.count = 0;
-}
-
-EXPORT(ws_bulk_get)(uint32_t len) {
-  release();
-  return each(len, 0);
-}
-
-EXPORT(ws_bulk_write)(uint32_t len) {
-  release();
-  uint64_t r = each(len, 1);
-  bulk_written = 1;
-  return r;
-}
+EXPORT(ws_bulk_get)(uint32_t len) { return each(len, 0); }
+EXPORT(ws_bulk_write)(uint32_t len) { return each(len, 1); }
 
 EXPORT(ws_transact)(uint32_t len) {
   ws_batch batch;
-  ws_response resp = {0};
+  ws_response resp;
   uint32_t failed = 0;
+  release();
+  clear(&resp);
   if (!ws_the_store.transact) return refuse(WS_UNSUPPORTED, "no transactions");
   if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
-  ws_code code = ws_the_store.transact(&batch, &failed, &resp);
+  ws_code code = WS_OK;
+  for (; code == WS_OK && failed < batch.count; failed++) {
+    ws_request req;
+    if (!ws_item(&batch, failed, &req)) return refuse(WS_INVALID_ARGUMENT, "malformed item");
+    if (!understood(&req)) {
+      code = WS_UNSUPPORTED;
+      resp.message = ws_text("unknown flag");
+      break;
+    }
+  }
+  if (code == WS_OK) {
+    failed = 0;
+    code = ws_the_store.transact(&batch, &failed, &resp);
+  }
   resp.code = code == WS_OK ? 0 : (ws_code)failed;
   return answer(code, &resp);
 }
@@ -305,8 +347,9 @@ typedef ws_code (*listing)(const ws_request *, ws_items *, ws_response *);
 
 static uint64_t page(uint32_t len, listing op) {
   ws_request req;
-  ws_response resp = {0};
+  ws_response resp;
   release();
+  clear(&resp);
   if (!op) return refuse(WS_UNSUPPORTED, "not offered");
   if (!ws_read_request(buffer, len, 0, &req)) return refuse(WS_INVALID_ARGUMENT, "malformed request");
   list.count = 0;
@@ -319,7 +362,9 @@ EXPORT(ws_export)(uint32_t len) { return page(len, ws_the_store.export_); }
 
 static uint64_t batched(uint32_t len, ws_code (*op)(const ws_batch *, ws_response *)) {
   ws_batch batch;
-  ws_response resp = {0};
+  ws_response resp;
+  release();
+  clear(&resp);
   if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
   ws_code code = op(&batch, &resp);
   return answer(code, &resp);
@@ -333,7 +378,9 @@ EXPORT(ws_init)(uint32_t len) { return ws_the_store.init ? batched(len, ws_the_s
 
 EXPORT(ws_ping)(uint32_t len) {
   (void)len;
-  ws_response resp = {0};
+  ws_response resp;
+  release();
+  clear(&resp);
   ws_code code = ws_the_store.ping ? ws_the_store.ping(&resp) : WS_OK;
   return answer(code, &resp);
 }

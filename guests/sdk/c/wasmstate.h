@@ -8,7 +8,7 @@
 // Compile together with wasmstate.c, freestanding, with clang 14 or newer:
 //
 //   clang --target=wasm32 -O2 -nostdlib -ffreestanding -mbulk-memory
-//     -Wl,--no-entry -Wl,--strip-all -o store.wasm store.c wasmstate.c
+//     -Wl,--no-entry -Wl,--strip-debug -o store.wasm store.c wasmstate.c
 //
 // The rules are in abi/SPEC.md; their ids stand in [brackets]. Nothing here is
 // safe for concurrent use: an instance gets one call at a time [life.once].
@@ -71,7 +71,9 @@ typedef struct {
 
 // What an operation answers, or one item of an answer. Zero on entry. The
 // bytes may be anywhere in memory and must stay as they are until the next
-// call [mem.until]; they are not copied here.
+// call [mem.until]; they are not copied here. A bulk get calls get for item
+// after item and answers with all of them: bytes that are no part of the data
+// belong into a block of ws_hold, not into one static buffer.
 typedef struct {
   ws_code code;      // items only
   ws_bytes value, etag, type;
@@ -111,7 +113,7 @@ typedef struct {
   ws_code (*get)(const ws_request *req, ws_response *resp); // required
   ws_code (*set)(const ws_request *req, ws_response *resp); // required; resp->etag
   ws_code (*del)(const ws_request *req, ws_response *resp); // required
-  // All or nothing [transact.*]. *failed is the index of the failing operation.
+  // All or nothing [transact.*]; the items are well formed. *failed is the index of the failing operation.
   ws_code (*transact)(const ws_batch *ops, uint32_t *failed, ws_response *resp); // TRANSACTIONAL
   // Ascending keys from after the cursor; resp->key is the next cursor.
   ws_code (*keys)(const ws_request *req, ws_items *items, ws_response *resp); // KEYS
@@ -128,7 +130,11 @@ extern const ws_store ws_the_store;
 void *ws_alloc(uint32_t n);         // NULL if there is none
 void ws_free(void *p, uint32_t n);  // n as given to ws_alloc
 
+// Memory that is given back when the next call begins; NULL if there is none.
+void *ws_hold(uint32_t n);
+
 // Bytes.
+void ws_copy(void *to, ws_bytes from);  // fast for short runs
 int ws_equal(ws_bytes a, ws_bytes b);
 int ws_compare(ws_bytes a, ws_bytes b); // as memcmp, shorter first
 ws_bytes ws_text(const char *s);        // of a C string

@@ -28,7 +28,7 @@ for dir in ${WASMSTATE_RUST_BIN:-} /usr/bin "$(dirname "$(command -v rustc || ec
 done
 if [ -z "$cargo" ]; then
 	echo "rust: no compiler for $target: rustup target add $target, or apt-get install rustc-web cargo-web rust-web-src lld-19" >&2
-	exit 3
+	exit 127
 fi
 sysroot=$("$rustc" --print sysroot)
 export RUSTC=$rustc

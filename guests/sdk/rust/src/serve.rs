@@ -215,10 +215,10 @@ impl<S: Store> Instance<S> {
     fn single(&self, len: u32, op: impl FnOnce(&mut S, &Request<'_>, &mut Answer) -> Result<Response>) -> u64 {
         let state = self.state();
         let (input, out) = state.answer.begin(len);
-        let Some(store) = &mut state.store else { return out.fail(0, Code::Closed.into()) };
-        let Ok(req) = Request::read(input, 0) else { return out.fail(0, malformed()) };
+        let Some(store) = &mut state.store else { return out.refuse(Code::Closed) };
+        let Ok(req) = Request::read(input, 0) else { return out.refuse(Code::InvalidArgument) };
         if !req.understood() {
-            return out.fail(0, Code::Unsupported.into());
+            return out.refuse(Code::Unsupported);
         }
         match op(store, &req, out) {
             Ok(head) => out.write(0, head),
@@ -229,10 +229,10 @@ impl<S: Store> Instance<S> {
     fn batch(&self, len: u32, op: impl FnOnce(&mut S, &Batch<'_>, &mut Answer) -> core::result::Result<(), (u32, Error)>) -> u64 {
         let state = self.state();
         let (input, out) = state.answer.begin(len);
-        let Some(store) = &mut state.store else { return out.fail(0, Code::Closed.into()) };
-        let Ok(batch) = Batch::read(input) else { return out.fail(0, malformed()) };
+        let Some(store) = &mut state.store else { return out.refuse(Code::Closed) };
+        let Ok(batch) = Batch::read(input) else { return out.refuse(Code::InvalidArgument) };
         if !batch.understood() {
-            return out.fail(0, Code::Unsupported.into());
+            return out.refuse(Code::Unsupported);
         }
         match op(store, &batch, out) {
             Ok(()) => out.write(0, Response::default()),
@@ -242,6 +242,7 @@ impl<S: Store> Instance<S> {
 }
 
 #[cold]
+#[inline(never)]
 fn malformed() -> Error {
     Error::new(Code::InvalidArgument, "malformed message")
 }
@@ -257,14 +258,20 @@ impl Answer {
         // The buffer is not written to before the answer is complete, and the
         // request is not used any more then.
         let input = unsafe { core::slice::from_raw_parts(self.buffer.as_ptr().cast(), size) };
-        if !self.held.is_empty() {
-            self.held.clear();
+        if !self.held.is_empty() || !self.items.is_empty() {
+            self.release();
         }
-        if self.items.len() > 1 << 16 {
+        (input, self)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release(&mut self) {
+        self.held.clear();
+        self.items.clear();
+        if self.items.capacity() > 1 << 16 {
             self.items = Vec::new(); // a large page is not kept for ever
         }
-        self.items.clear();
-        (input, self)
     }
 
     /// Keeps what was made for this answer until the next call.
@@ -272,13 +279,16 @@ impl Answer {
     fn hold(&mut self, bytes: Bytes<'_>) -> Run {
         match bytes {
             Cow::Borrowed(b) => run(b),
-            Cow::Owned(v) if v.is_empty() => Run::default(),
-            Cow::Owned(v) => {
-                let r = run(&v); // a Vec that moves keeps its block
-                self.held.push(v);
-                r
-            }
+            Cow::Owned(v) => self.hold_owned(v),
         }
+    }
+
+    // Out of line: the meter charges a function for all of its code.
+    #[inline(never)]
+    fn hold_owned(&mut self, v: Vec<u8>) -> Run {
+        let r = run(&v); // a Vec that moves keeps its block
+        self.held.push(v);
+        r
     }
 
     #[inline]
@@ -323,6 +333,13 @@ impl Answer {
     }
 
     #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, code: Code) -> u64 {
+        self.fail(0, if code == Code::InvalidArgument { malformed() } else { code.into() })
+    }
+
+    #[cold]
+    #[inline(never)]
     fn fail(&mut self, index: u32, e: Error) -> u64 {
         let code = e.code as u32;
         let mut head = self.error(e);
