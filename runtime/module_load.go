@@ -15,7 +15,7 @@ const (
 	defaultTrim      = time.Minute
 	setupTimeout     = 5 * time.Second
 	idleTimeout      = time.Second
-	idleOps          = 64      // operations between runs of ws_idle
+	idleOps          = 1024    // operations between runs of ws_idle
 	idleBytes        = 1 << 20 // bytes moved between runs of ws_idle
 	maxInstances     = 1024
 	pageBytes        = 64 << 10
