@@ -144,23 +144,17 @@ func (w *world) stubs(ctx context.Context, code wazero.CompiledModule, o *outcom
 			builders[module] = w.rt.NewHostModuleBuilder(module)
 		}
 		params, results := f.ParamTypes(), f.ResultTypes()
-		words := 0
-		for _, t := range params {
-			words++
-			if t == 0x7b {
-				words++
-			}
-		}
 		calls := 0
 		builders[module].NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) {
 			if calls++; calls > 1000 {
 				panic(errFuel)
 			}
+			given := passed(params, stack)
 			sum := uint64(0)
-			for _, v := range stack[:words] {
+			for _, v := range given {
 				sum = sum*31 + v
 			}
-			o.steps = append(o.steps, fmt.Sprintf("%s.%s %#x", module, name, stack[:words]))
+			o.steps = append(o.steps, fmt.Sprintf("%s.%s %#x", module, name, given))
 			copy(stack, arguments(results, sum&0xff))
 		}), params, results).Export(name)
 	}
@@ -170,6 +164,24 @@ func (w *world) stubs(ctx context.Context, code wazero.CompiledModule, o *outcom
 		}
 	}
 	return nil
+}
+
+// passed is what a host function was given. The upper half of the word that
+// carries 32 bits is whatever the register held.
+func passed(types []api.ValueType, stack []uint64) []uint64 {
+	var given []uint64
+	for _, t := range types {
+		v := stack[len(given)]
+		switch t {
+		case api.ValueTypeI32, api.ValueTypeF32:
+			v = uint64(uint32(v))
+		case 0x7b: // v128 is two words
+			given = append(given, v)
+			v = stack[len(given)]
+		}
+		given = append(given, v)
+	}
+	return given
 }
 
 // differ runs a module rewritten and plain. It returns what happened, or an
