@@ -46,13 +46,6 @@ void ws_copy(void *to, ws_bytes from) {
   for (; i < from.len; i++) *(volatile uint8_t *)(out + i) = from.ptr[i]; // volatile: or else it is that instruction again
 }
 
-// clear zeroes a response by stores; {0} becomes the instruction memory.fill,
-// which costs as much as the rest of a get.
-static void clear(ws_response *r) {
-  volatile uint64_t *p = (volatile uint64_t *)r;
-  for (uint32_t i = 0; i < sizeof *r / 8; i++) p[i] = 0;
-}
-
 ws_bytes ws_text(const char *s) {
   uint32_t n = 0;
   while (s[n]) n++;
@@ -78,6 +71,14 @@ static int record(const uint8_t *buf, uint64_t size, uint64_t at, uint64_t n) {
   return says >= n && says <= size - at;
 }
 
+// pairs checks that metadata is nothing but whole pairs.
+static int pairs(ws_bytes m) {
+  ws_bytes name, value;
+  while (ws_next_pair(&m, &name, &value)) {
+  }
+  return m.len == 0;
+}
+
 int ws_read_request(const uint8_t *buf, uint32_t size, uint32_t at, ws_request *r) {
   if (!record(buf, size, at, WS_REQUEST_SIZE)) return 0;
   const uint8_t *rec = buf + at;
@@ -86,19 +87,20 @@ int ws_read_request(const uint8_t *buf, uint32_t size, uint32_t at, ws_request *
   r->deadline_ms = load64(rec + 56);
   r->limit = load32(rec + 64);
   return slice(buf, size, rec, 8, &r->key) & slice(buf, size, rec, 16, &r->value) & slice(buf, size, rec, 24, &r->etag) &
-         slice(buf, size, rec, 32, &r->type) & slice(buf, size, rec, 40, &r->metadata);
+         slice(buf, size, rec, 32, &r->type) & slice(buf, size, rec, 40, &r->metadata) && (!r->metadata.len || pairs(r->metadata));
 }
 
 int ws_read_batch(const uint8_t *buf, uint32_t size, ws_batch *b) {
   if (!record(buf, size, 0, WS_BATCH_SIZE)) return 0;
   b->base = buf;
   b->size = size;
+  b->flags = load32(buf + 4);
   b->items = load32(buf + 8);
   b->count = load32(buf + 12);
   b->step = load32(buf + 16);
   b->deadline_ms = load64(buf + 24);
   if (b->count && (b->step < WS_REQUEST_SIZE || b->items + (uint64_t)b->count * b->step > size)) return 0;
-  return slice(buf, size, buf, 32, &b->metadata) & slice(buf, size, buf, 40, &b->name);
+  return slice(buf, size, buf, 32, &b->metadata) & slice(buf, size, buf, 40, &b->name) && pairs(b->metadata);
 }
 
 int ws_item(const ws_batch *b, uint32_t i, ws_request *r) {
@@ -229,6 +231,13 @@ EXPORT(ws_open)(uint32_t abi, uint32_t want) {
   return (uint64_t)(uint32_t)buffer << 32 | buffer_size;
 }
 
+// clear zeroes a response by stores; {0} becomes the instruction memory.fill,
+// which costs as much as the rest of a get.
+static void clear(ws_response *r) {
+  volatile uint64_t *p = (volatile uint64_t *)r;
+  for (uint32_t i = 0; i < sizeof *r / 8; i++) p[i] = 0;
+}
+
 // answer writes the head record, unless there is nothing in it.
 static uint64_t answer(ws_code code, const ws_response *r) {
   ws_write_response(buffer, r, 0, 0);
@@ -294,6 +303,7 @@ static uint64_t each(uint32_t len, int writes) {
   ws_response head;
   release();
   if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
+  if (batch.flags & 0xffff) return refuse(WS_UNSUPPORTED, "unknown flag");
   list.count = 0;
   for (uint32_t i = 0; i < batch.count; i++) {
     ws_request req;
@@ -325,6 +335,7 @@ EXPORT(ws_transact)(uint32_t len) {
   clear(&resp);
   if (!ws_the_store.transact) return refuse(WS_UNSUPPORTED, "no transactions");
   if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
+  if (batch.flags & 0xffff) return refuse(WS_UNSUPPORTED, "unknown flag");
   ws_code code = WS_OK;
   for (; code == WS_OK && failed < batch.count; failed++) {
     ws_request req;
@@ -366,6 +377,7 @@ static uint64_t batched(uint32_t len, ws_code (*op)(const ws_batch *, ws_respons
   release();
   clear(&resp);
   if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
+  if (batch.flags & 0xffff) return refuse(WS_UNSUPPORTED, "unknown flag");
   ws_code code = op(&batch, &resp);
   return answer(code, &resp);
 }

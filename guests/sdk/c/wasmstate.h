@@ -84,7 +84,7 @@ typedef struct {
 
 // Several requests of one call.
 typedef struct {
-  uint32_t count;
+  uint32_t flags, count;
   uint64_t deadline_ms;
   ws_bytes name;     // init: the component's name
   ws_bytes metadata; // init: its properties
