@@ -70,7 +70,7 @@ fuzz: ## fuzz every parser for FUZZTIME (default 20s) each
 
 .PHONY: chaos
 chaos: ## a million operations over a thousand random changes of the components
-	WASMSTATE_CHAOS=1000000,1000 $(GO) test -run TestChaos -timeout 30m -v ./runtime
+	WASMSTATE_CHAOS=1000000,2600 $(GO) test -run TestChaos -timeout 30m -v ./runtime
 
 .PHONY: bench
 bench: ## benchmarks in the process and against other systems

@@ -13,8 +13,16 @@ import (
 const columns = "key, value, is_binary, etag, expiration_time, update_time"
 
 // migrate creates what is missing in one transaction and checks what is there.
+// A file that lacks nothing is only read: a reload must not wait for the file's
+// lock, which the store that still serves takes again and again.
 func migrate(c *conn, cfg *config) error {
 	if cfg.readOnly {
+		return checkLayout(c, cfg)
+	}
+	switch done, err := complete(c, cfg); {
+	case err != nil:
+		return err
+	case done:
 		return checkLayout(c, cfg)
 	}
 	if err := c.run("BEGIN IMMEDIATE"); err != nil {
@@ -34,6 +42,20 @@ func migrate(c *conn, cfg *config) error {
 		return errors.Join(err, rollback(c))
 	}
 	return nil
+}
+
+// complete reports whether migrate would change nothing.
+func complete(c *conn, cfg *config) (bool, error) {
+	var names []string
+	for _, name := range []string{cfg.metadataTable, cfg.table, cfg.typesTable, quote(cfg.name + "_expiration")} {
+		names = append(names, "'"+strings.Trim(name, `"`)+"'")
+	}
+	v, _, err := c.value("SELECT count(*) FROM sqlite_master WHERE name COLLATE NOCASE IN (" + strings.Join(names, ", ") + ")")
+	if n, _ := v.(int64); err != nil || n < int64(len(names)) {
+		return false, err
+	}
+	_, found, err := c.value("SELECT 1 FROM " + cfg.metadataTable + " WHERE key = 'migrations'")
+	return found, err
 }
 
 // rollback ends a transaction that SQLite may have ended already.

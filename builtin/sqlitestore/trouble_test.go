@@ -274,3 +274,29 @@ func TestReadOnlyDisk(t *testing.T) {
 		t.Errorf("open on a read-only disk: %v", err)
 	}
 }
+
+// TestOpenWhileLocked opens a store on a file that has its tables while
+// somebody else holds the lock for writing: a reload needs no lock.
+func TestOpenWhileLocked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "data.db")
+	first := open(t, "url", file)
+	set(t, first, abi.SetRequest{Key: []byte("k"), Value: []byte("v")})
+
+	db, err := openSQL(t, file).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, "url", file, "busyTimeout", "1ms")
+	get(t, second, "k")
+	if _, err := try(t, "url", file, "busyTimeout", "1ms", "tableName", "other"); abi.CodeOf(err) != abi.CodeUnavailable {
+		t.Errorf("a table was created without the lock: %v", err)
+	}
+	if _, err := db.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	set(t, second, abi.SetRequest{Key: []byte("k"), Value: []byte("w")})
+}
