@@ -235,7 +235,7 @@ func TestChaos(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("WASMSTATE_SEED=%d", seed)
-	before := goruntime.NumGoroutine()
+	before, space := goruntime.NumGoroutine(), addressSpace(t)
 	wasm, err := os.ReadFile("../guests/memory-c/memory-c.wasm")
 	require.NoError(t, err)
 	f := &folder{t: t, dir: t.TempDir(), db: filepath.Join(t.TempDir(), "s.db"), rng: rand.New(rand.NewPCG(seed, 1))}
@@ -316,9 +316,12 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	close(stopped)
 	wg.Wait()
-	var generations int64
+	var generations, wasmOpened int64
 	for _, st := range rt.Status() {
 		generations += st.Generation
+		if st.Name == "wasm" {
+			wasmOpened = st.Generation
+		}
 		if slices.Contains([]string{"mem", "sql", "wasm"}, st.Name) {
 			require.EqualValues(t, "ready", st.State, "%s: %s", st.Name, st.Reason)
 		}
@@ -332,4 +335,47 @@ func TestChaos(t *testing.T) {
 	require.Equal(t, porcupine.Ok, result, "a read is not explained by the writes")
 	t.Logf("%d operations, %d changes, %d generations, no failure", len(history), done2, generations)
 	require.Eventually(t, func() bool { return goruntime.NumGoroutine() <= before+2 }, 10*time.Second, 10*time.Millisecond, "goroutines are left")
+	require.Empty(t, openFiles(t, f.dir, f.db), "descriptors are left")
+	if n := wasmOpened; n > 100 { // or else what is leaked is not told from what the heap takes
+		require.Less(t, addressSpace(t)-space, n*(64<<20)/2, "linear memory of %d stores is left mapped", n)
+	}
+}
+
+// openFiles lists the descriptors of this process whose path begins with one
+// of prefixes.
+func openFiles(t *testing.T, prefixes ...string) (open []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if errors.Is(err, os.ErrNotExist) {
+		t.Log("descriptors are not checked: there is no /proc")
+		return nil
+	}
+	require.NoError(t, err)
+	for _, e := range entries {
+		path, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil {
+			continue // the one that lists the folder
+		}
+		for _, p := range prefixes {
+			if strings.HasPrefix(path, p) {
+				open = append(open, path)
+			}
+		}
+	}
+	return open
+}
+
+// addressSpace is what the process has mapped, in bytes; each linear memory
+// reserves its cap. 0 where it cannot be told.
+func addressSpace(t *testing.T) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if errors.Is(err, os.ErrNotExist) {
+		return 0
+	}
+	require.NoError(t, err)
+	var pages int64
+	_, err = fmt.Sscan(string(text), &pages)
+	require.NoError(t, err)
+	return pages * int64(os.Getpagesize())
 }
