@@ -65,7 +65,7 @@ func (c *checker) body(i int) body {
 	c.blocks = append(c.blocks[:0], opBlock)
 	b.leaf = true
 	var in instr
-	var count, locals, forks, calls, loops, depth, targets int64
+	var count, locals, forks, calls, loops, parts, targets int64
 	for len(c.blocks) > 0 && r.err == nil {
 		r.next(&in)
 		if r.err != nil {
@@ -76,9 +76,13 @@ func (c *checker) body(i int) body {
 		case opBlock, opLoop, opIf:
 			c.open(&in)
 			forks++
-			depth += int64(len(c.blocks))
-			if in.op == opLoop {
+			parts++
+			switch in.op {
+			case opIf:
+				parts++
+			case opLoop:
 				forks++
+				parts++
 				loops++
 				b.leaf = false
 			}
@@ -92,6 +96,7 @@ func (c *checker) body(i int) body {
 		case opBr, opBrIf:
 			c.below(&in, "label", in.a, len(c.blocks))
 			forks++
+			parts += 2
 		case opBrTable:
 			c.below(&in, "label", in.a, len(c.blocks))
 			c.branches(&in)
@@ -122,13 +127,21 @@ func (c *checker) body(i int) body {
 	r.end()
 	b.weight = int32(count)
 	b.leaf = b.leaf && count <= leafWeight && !m.taken[m.imported+i]
-	// What the compiler does, measured: every join of control flow joins the
-	// locals and globals that are in use; every call loads the globals again;
-	// nesting, the loops of one function and the targets of one table cost by
-	// their square.
-	m.work += 25 + count/2 + forks*(locals+int64(m.mutable))/2 + calls*int64(m.mutable) +
-		loops*loops/3 + depth/32 + targets
+	m.work += effort(count, forks, parts, loops, targets, locals, calls, int64(m.mutable))
 	return b
+}
+
+// effort estimates what compiling a function takes, in about microseconds. It
+// is fitted to what wazero took for functions made to be slow: every call loads
+// the globals again; control flow joins all locals and globals in use wherever
+// it meets, and looks among them for each; ordering the parts of a function and
+// finding its loops goes by the square of their number.
+func effort(count, forks, parts, loops, targets, locals, calls, globals int64) int64 {
+	values := locals + globals
+	return 25 + count/2 + targets +
+		calls*(2+globals) +
+		forks*values/2 + forks*values*values/1000 +
+		loops*loops/4 + parts*parts/200
 }
 
 // locals reads the declarations of locals and returns their number, with the

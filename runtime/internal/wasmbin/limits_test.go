@@ -125,10 +125,21 @@ func TestCompileBombs(t *testing.T) {
 		}
 		return oneFunction(locals([][]byte{append(leb(uint64(used)), i64)}, slices.Concat(touch, b)...))
 	}
+	ifs := func(n, used int) []byte { // each changes a local
+		var b []byte
+		for i := range n {
+			b = slices.Concat(b, []byte{0x41, 0, 4, 0x40, 0x20}, leb(uint64((i+1)%used)), []byte{0x21}, leb(uint64(i%used)), []byte{0x0b})
+		}
+		return oneFunction(locals([][]byte{append(leb(uint64(used)), i64)}, b...))
+	}
+	nests := slices.Concat(repeat(1000, 2, 0x40), repeat(1000, 0x0b))
 	for _, tc := range []struct {
 		name string
 		b    []byte
 	}{
+		{"120 times 1,000 nested blocks", oneFunction(code(repeat(120, nests...)...))}, // 223 s
+		{"5,000 ifs and 2,000 locals", ifs(5000, 2000)},                                 // 16 s
+		{"50,000 ifs and 100 locals", ifs(50_000, 100)},                                 // 75 s
 		{"20,000 nested blocks", oneFunction(code(slices.Concat(repeat(20_000, 2, 0x40), repeat(20_000, 0x0b))...))},
 		{"5,000 loops and 2,000 locals", loops(5000, 2000)},
 		{"100,000 targets", oneFunction(code(brTable(100_000)...))},
