@@ -138,8 +138,8 @@ func TestCompileBombs(t *testing.T) {
 		b    []byte
 	}{
 		{"120 times 1,000 nested blocks", oneFunction(code(repeat(120, nests...)...))}, // 223 s
-		{"5,000 ifs and 2,000 locals", ifs(5000, 2000)},                                 // 16 s
-		{"50,000 ifs and 100 locals", ifs(50_000, 100)},                                 // 75 s
+		{"5,000 ifs and 2,000 locals", ifs(5000, 2000)},                                // 16 s
+		{"50,000 ifs and 100 locals", ifs(50_000, 100)},                                // 75 s
 		{"20,000 nested blocks", oneFunction(code(slices.Concat(repeat(20_000, 2, 0x40), repeat(20_000, 0x0b))...))},
 		{"5,000 loops and 2,000 locals", loops(5000, 2000)},
 		{"100,000 targets", oneFunction(code(brTable(100_000)...))},

@@ -23,9 +23,9 @@ const smallCopy = 1 << 10
 // Prices in units of fuel: bytes are shifted right, pages and elements left or
 // not at all.
 const (
-	byteShift  = 6
+	byteShift  = 4 // a byte of bulk instructions takes as long as a few instructions
 	pageShift  = 4
-	smallPrice = smallCopy >> byteShift
+	smallPrice = 16
 )
 
 // code writes the code section.
