@@ -11,5 +11,8 @@ if [ -z "$clang" ]; then
 	echo "c: there is no clang: apt-get install clang-19 lld-19, or set CLANG" >&2
 	exit 127
 fi
+stage=$(mktemp -d) # the linker writes the name of its output into the module
+trap 'rm -rf "$stage"' EXIT
 "$clang" --target=wasm32 -nostdlib -ffreestanding -O2 -Wall -Wextra -mbulk-memory -ffunction-sections -I "$sdk" \
-	-Wl,--no-entry -Wl,--gc-sections -Wl,--strip-debug -Wl,-z,stack-size=32768 -o "$out" "$@" "$sdk/wasmstate.c"
+	-Wl,--no-entry -Wl,--gc-sections -Wl,--strip-debug -Wl,-z,stack-size=32768 -o "$stage/store.wasm" "$@" "$sdk/wasmstate.c"
+cp "$stage/store.wasm" "$out"
