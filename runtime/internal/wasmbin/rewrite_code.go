@@ -23,9 +23,10 @@ const smallCopy = 1 << 10
 // Prices in units of fuel: bytes are shifted right, pages and elements left or
 // not at all.
 const (
-	byteShift  = 4 // a byte of bulk instructions takes as long as a few instructions
+	byteShift  = 3 // memory that is touched for the first time is slow
 	pageShift  = 4
 	smallPrice = 16
+	growPrice  = 256 // growing leaves the guest, even by nothing
 )
 
 // code writes the code section.
@@ -159,6 +160,9 @@ func (w *rewriter) pay(out []byte, e *edit, src []byte, local uint32) []byte {
 		out = append(out, opI64Const, byteShift, opI64ShrU)
 	case opMemoryGrow:
 		out = append(out, opI64Const, pageShift, opI64Shl)
+	}
+	if e.index == opMemoryGrow || e.index == opTableGrow {
+		out = append(appendS64(append(out, opI64Const), growPrice), opI64Add)
 	}
 	return appendU32(append(out, opCall), w.charge)
 }
