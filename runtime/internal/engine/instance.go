@@ -31,6 +31,7 @@ type Instance struct {
 	refills int               // in the call in progress
 
 	current   api.Function // the one that is called
+	announced bool         // the host functions know of the operation
 	hostCalls int          // since the last look at the clock
 
 	counted uint64 // the memory as the pool knows it
@@ -64,7 +65,6 @@ func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
 	if g.cfg.Host != nil {
 		in.state = g.cfg.Host.NewState()
 	}
-	in.beginHost()
 	start := experimental.WithMemoryAllocator(in.ctx, in.mem)
 	cfg := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")
 	var done context.CancelFunc
@@ -107,16 +107,21 @@ func (in *Instance) dispose() {
 	in.mem.release()
 }
 
+// beginHost announces the operation to the host functions. It is called by the
+// first host call of a guest call, on the guest's goroutine: most calls of most
+// guests make none.
 func (in *Instance) beginHost() {
-	if in.state != nil {
-		in.hostCalls = hostCallsPerLook - 2 // look at the second: the first may have been slow
+	in.announced = true
+	in.hostCalls = hostCallsPerLook - 2 // look at the second: the first may have been slow
+	if in.ctx.deadline.IsZero() {
 		in.ctx.look()
-		in.state.Begin(in.ctx, in.ctx.deadline)
 	}
+	in.state.Begin(in.ctx, in.ctx.deadline)
 }
 
 func (in *Instance) endHost() {
-	if in.state != nil {
+	if in.announced {
+		in.announced = false
 		in.state.End()
 	}
 }
@@ -197,10 +202,6 @@ func (in *Instance) callGuest(f api.Function) error {
 	if in.g.cfg.Code.Meter == MeterWazero {
 		return in.callClosing(f)
 	}
-	if in.state == nil {
-		return f.CallWithStack(in.ctx, in.stack[:])
-	}
-	in.beginHost()
 	err := f.CallWithStack(in.ctx, in.stack[:])
 	in.endHost()
 	return err
@@ -212,7 +213,6 @@ func (in *Instance) callClosing(f api.Function) error {
 	ctx, cancel := context.WithTimeout(in.ctx.Context, in.ctx.timeout)
 	defer cancel()
 	in.ctx.look()
-	in.beginHost()
 	own := *in.ctx
 	own.Context = ctx
 	err := f.CallWithStack(&own, in.stack[:])

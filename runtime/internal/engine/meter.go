@@ -145,6 +145,9 @@ func (c *callContext) check() error {
 // is calling. A guest that does little but host calls uses hardly any fuel of
 // its own, so that the clock is looked at here too.
 func (in *Instance) hostCall() {
+	if !in.announced {
+		in.beginHost()
+	}
 	if !in.running || in.g.cfg.Code.Meter != MeterFuel {
 		return
 	}
