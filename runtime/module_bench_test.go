@@ -3,7 +3,9 @@ package runtime_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,20 +42,32 @@ func handle(b *testing.B, create func(ctx context.Context) (abi.Store, error)) *
 	return s
 }
 
-// stores are what is compared: the same guest with each meter, and memstore.
-func stores(b *testing.B, m *runtime.Modules) map[string]func(ctx context.Context) (abi.Store, error) {
-	wasm := withManifest(readGuest(b, "good"), abi.FeatureETag, "pool")
-	open := func(meter runtime.Meter) func(ctx context.Context) (abi.Store, error) {
-		return func(ctx context.Context) (abi.Store, error) {
-			return m.Open(ctx, wasm, runtime.ModuleConfig{Component: "bench", Meter: meter, Instances: 8})
+// contender is a store to compare.
+type contender struct {
+	name   string
+	create func(ctx context.Context) (abi.Store, error)
+}
+
+// contenders are memstore, a small guest in C in a pool of 8 with each meter,
+// and the memory stores in C and Rust as they come.
+func contenders(b *testing.B, m *runtime.Modules) []contender {
+	open := func(wasm []byte, cfg runtime.ModuleConfig) func(ctx context.Context) (abi.Store, error) {
+		cfg.Component = "bench"
+		return func(ctx context.Context) (abi.Store, error) { return m.Open(ctx, wasm, cfg) }
+	}
+	good := withManifest(readGuest(b, "good"), abi.FeatureETag, "pool")
+	list := []contender{{"memstore", func(context.Context) (abi.Store, error) { return memstore.New(), nil }}}
+	for _, meter := range []runtime.Meter{runtime.MeterNone, runtime.MeterFuel, runtime.MeterWazero} {
+		list = append(list, contender{"pool meter=" + string(meter), open(good, runtime.ModuleConfig{Meter: meter, Instances: 8})})
+	}
+	for _, name := range []string{"memory-c", "memory-rust"} {
+		wasm, err := os.ReadFile("../guests/" + name + "/" + name + ".wasm")
+		require.NoError(b, err)
+		for _, meter := range []runtime.Meter{runtime.MeterNone, runtime.MeterFuel} {
+			list = append(list, contender{name + " meter=" + string(meter), open(wasm, runtime.ModuleConfig{Meter: meter})})
 		}
 	}
-	return map[string]func(ctx context.Context) (abi.Store, error){
-		"memstore":          func(context.Context) (abi.Store, error) { return memstore.New(), nil },
-		"wasm meter=fuel":   open(runtime.MeterFuel),
-		"wasm meter=none":   open(runtime.MeterNone),
-		"wasm meter=wazero": open(runtime.MeterWazero),
-	}
+	return list
 }
 
 // BenchmarkHandle is a set and a get of a 24-byte key and a 128-byte value
@@ -65,9 +79,8 @@ func BenchmarkHandle(b *testing.B) {
 		keys[i] = fmt.Appendf(nil, "key-%020d", i)
 	}
 	value := make([]byte, 128)
-	all := stores(b, m)
-	for _, name := range []string{"memstore", "wasm meter=none", "wasm meter=fuel", "wasm meter=wazero"} {
-		s := handle(b, all[name])
+	for _, c := range contenders(b, m) {
+		s, name := handle(b, c.create), c.name
 		ctx := context.Background()
 		b.Run(name+"/set", func(b *testing.B) {
 			req, resp := abi.SetRequest{Value: value}, abi.SetResponse{}
@@ -118,6 +131,63 @@ func BenchmarkHandle(b *testing.B) {
 			})
 			if slices.Sort(took); len(took) > 100 {
 				b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+			}
+		})
+	}
+}
+
+// BenchmarkRatio takes turns among the contenders, so that a busy machine
+// disturbs all alike, and reports the median of each against memstore.
+func BenchmarkRatio(b *testing.B) {
+	const turn = 500 // operations
+	m := newModules(b)
+	keys := make([][]byte, 100)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "key-%020d", i)
+	}
+	ctx := context.Background()
+	value := make([]byte, 128)
+	var set abi.SetResponse
+	var get abi.GetResponse
+	var stores []*component.Store
+	var names []string
+	for _, c := range contenders(b, m) {
+		if strings.HasSuffix(c.name, "wazero") {
+			continue
+		}
+		names = append(names, strings.ReplaceAll(strings.TrimSuffix(c.name, " meter=fuel"), " meter=none", "-unmetered"))
+		stores = append(stores, handle(b, c.create))
+	}
+	for _, op := range []struct {
+		name string
+		do   func(s *component.Store, key []byte) error
+	}{
+		{"set", func(s *component.Store, key []byte) error {
+			return s.Set(ctx, &abi.SetRequest{Key: key, Value: value}, &set)
+		}},
+		{"get", func(s *component.Store, key []byte) error { return s.Get(ctx, &abi.GetRequest{Key: key}, &get) }},
+	} {
+		b.Run(op.name, func(b *testing.B) {
+			took := make([][]time.Duration, len(stores))
+			for b.Loop() {
+				for i, s := range stores {
+					from := time.Now()
+					for n := range turn {
+						if err := op.do(s, keys[n%len(keys)]); err != nil {
+							b.Fatal(err)
+						}
+					}
+					took[i] = append(took[i], time.Since(from)/turn)
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			for i := range took {
+				slices.Sort(took[i])
+				median := float64(took[i][len(took[i])/2])
+				b.ReportMetric(median, names[i]+"-ns")
+				if i > 0 {
+					b.ReportMetric(median/float64(took[0][len(took[0])/2]), names[i]+"/memstore")
+				}
 			}
 		})
 	}

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/wasmbin"
 )
 
-// BenchmarkMeter compares the kernels of testdata/kernels.c plain and
-// rewritten.
+// BenchmarkMeter compares the kernels of testdata/kernels.c plain, rewritten,
+// and with wazero's own switch for stopping them.
 func BenchmarkMeter(b *testing.B) {
 	ctx := context.Background()
 	code, err := os.ReadFile(filepath.Join("testdata", "kernels.wasm"))
@@ -23,15 +24,20 @@ func BenchmarkMeter(b *testing.B) {
 		arg  uint64
 	}{{"fnv", 1}, {"sha", 1}, {"sort", 1}, {"fib", 20}, {"set", 7}, {"get", 7}} {
 		for _, variant := range []struct {
-			name string
-			fuel *fuel
+			name    string
+			fuel    *fuel
+			closing bool
 		}{
-			{"plain", nil},
-			{"fuel", &fuel{slice: 100_000, limits: wasmbin.DefaultLimits()}},
+			{"plain", nil, false},
+			{"fuel", &fuel{slice: 100_000, limits: wasmbin.DefaultLimits()}, false},
+			{"wazero", nil, true},
 		} {
 			b.Run(kernel.name+"/"+variant.name, func(b *testing.B) {
 				w, err := newWorld(ctx, features, 256, variant.fuel)
 				require.NoError(b, err)
+				if variant.closing {
+					w.rt = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features).WithCloseOnContextDone(true))
+				}
 				defer w.rt.Close(ctx)
 				m, err := w.load(ctx, code, "")
 				require.NoError(b, err)
