@@ -37,6 +37,7 @@ func languages() []language {
 	return []language{
 		{"go", map[string]string{"abi": "sdk/abi", "abi/storetest": "sdk/abi/storetest", "guests/sdk/go": "sdk/guests/sdk/go"}, "store.go"},
 		{"rust", map[string]string{"guests/sdk/rust": "sdk"}, "src/lib.rs"},
+		{"assemblyscript", map[string]string{"guests/sdk/assemblyscript": "sdk"}, "assembly/index.ts"},
 		{"c", map[string]string{"guests/sdk/c": "sdk"}, "store.c"},
 		{"zig", map[string]string{"guests/sdk/c": "sdk"}, "store.zig"},
 	}
@@ -45,7 +46,7 @@ func languages() []language {
 func newCmd() *cobra.Command {
 	var lang, dir string
 	cmd := &cobra.Command{
-		Use:   "new --lang go|rust|c|zig NAME",
+		Use:   "new --lang go|rust|assemblyscript|c|zig NAME",
 		Short: "Start a store: a folder that builds and passes at once",
 		Long: `Write a folder with the source of a small working store, a copy of the SDK, a
 manifest, a Makefile, a README and a test. Nothing is downloaded. NAME becomes
@@ -74,7 +75,7 @@ the store's type, state.NAME: lower-case letters, digits, dots and dashes.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&lang, "lang", "", "go, rust, c or zig")
+	cmd.Flags().StringVar(&lang, "lang", "", "go, rust, assemblyscript, c or zig")
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder to write; empty = NAME in the current one")
 	return cmd
 }

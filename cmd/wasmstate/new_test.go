@@ -14,6 +14,8 @@ func tools(lang string) [][]string {
 	switch lang {
 	case "c":
 		return [][]string{{"clang", "clang-19", "clang-18", "clang-16"}, {"wasm-ld", "wasm-ld-19", "wasm-ld-18", "wasm-ld-16"}}
+	case "assemblyscript":
+		return [][]string{{"asc", installed("npm/node_modules/.bin/asc")}, {"node"}}
 	case "rust":
 		return [][]string{{"rustc"}, {"wasm-ld", "wasm-ld-19", "rust-lld"}}
 	case "zig":
@@ -22,13 +24,25 @@ func tools(lang string) [][]string {
 	return [][]string{{"go"}}
 }
 
+// installed is the path of a tool that guests/toolchains.sh installs.
+func installed(path string) string {
+	dir := os.Getenv("WASMSTATE_TOOLCHAINS")
+	if cache, err := os.UserCacheDir(); dir == "" && err == nil {
+		dir = filepath.Join(cache, "wasmstate", "toolchains")
+	}
+	return filepath.Join(dir, path)
+}
+
 // TestNewBuildsAndPasses makes a store in each language, builds it without a
 // network as its README says, and checks it.
 func TestNewBuildsAndPasses(t *testing.T) {
 	for _, l := range languages() {
 		t.Run(l.name, func(t *testing.T) {
+			args := []string{"check", "TINYGO="}
 			for _, any := range append(tools(l.name), []string{"make"}) {
-				need(t, l.name, any)
+				if found := need(t, l.name, any); filepath.Base(found) == "asc" {
+					args = append(args, "ASC="+found)
+				}
 			}
 			dir := filepath.Join(t.TempDir(), "with space", "my-store")
 			require.NoError(t, os.Mkdir(filepath.Dir(dir), 0o755))
@@ -40,7 +54,7 @@ func TestNewBuildsAndPasses(t *testing.T) {
 
 			self, err := os.Executable()
 			require.NoError(t, err)
-			cmd := exec.Command("make", "check", "TINYGO=", "WASMSTATE="+self)
+			cmd := exec.Command("make", append(args, "WASMSTATE="+self)...)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "WASMSTATE_TEST_COMMAND=1", "GOPROXY=off", "GOFLAGS=-mod=mod", "GOTOOLCHAIN=local")
 			text, err := cmd.CombinedOutput()
@@ -51,18 +65,20 @@ func TestNewBuildsAndPasses(t *testing.T) {
 	}
 }
 
-// need skips the test if none of programs is there; CI does not skip.
-func need(t *testing.T, lang string, programs []string) {
+// need returns the first of programs that is there, and skips the test if none
+// is; CI does not skip.
+func need(t *testing.T, lang string, programs []string) string {
 	t.Helper()
 	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			return
+		if found, err := exec.LookPath(p); err == nil {
+			return found
 		}
 	}
 	if lang == "zig" || os.Getenv("WASMSTATE_REQUIRE") != "1" {
 		t.Skipf("%s: none of %v is installed", lang, programs)
 	}
 	t.Fatalf("%s: none of %v is installed", lang, programs)
+	return ""
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -74,7 +90,7 @@ func TestNewRefuses(t *testing.T) {
 		text string
 	}{
 		{"no language", []string{"x"}, exitUsage, "--lang is missing"},
-		{"unknown language", []string{"--lang", "cc", "x"}, exitUsage, `none of go, rust, c, zig`},
+		{"unknown language", []string{"--lang", "cc", "x"}, exitUsage, `none of go, rust, assemblyscript, c, zig`},
 		{"capital letters", []string{"--lang", "go", "Ledger"}, exitUsage, "lower-case"},
 		{"path", []string{"--lang", "go", "../x"}, exitUsage, "lower-case"},
 		{"flag-like", []string{"--lang", "go", "--", "-x"}, exitUsage, "lower-case"},
