@@ -61,6 +61,11 @@ func TestNewBuildsAndPasses(t *testing.T) {
 			require.NoError(t, err, string(text))
 			require.Contains(t, string(text), "state.my-store.2")
 			require.Contains(t, string(text), " 0 do not, ")
+			module, err := os.Stat(filepath.Join(dir, "my-store.2.wasm"))
+			require.NoError(t, err)
+			if most := map[string]int64{"c": 8 << 10, "zig": 8 << 10, "assemblyscript": 16 << 10, "rust": 32 << 10}[l.name]; most > 0 {
+				require.Less(t, module.Size(), most, "a small store has to make a small module")
+			}
 		})
 	}
 }
