@@ -31,6 +31,9 @@ func hotCalls(tb testing.TB) map[string]func() {
 	e = abi.Encoder{Buf: e.Buf}
 	e.Get(&abi.GetRequest{Key: []byte("nobody")}, 0)
 	missAt, missN := g.put(e.Buf[:e.Size()])
+	e = abi.Encoder{Buf: e.Buf}
+	e.Get(&abi.GetRequest{Key: []byte("key")}, time.Minute)
+	passedAt, passedN := g.put(e.Buf[:e.Size()])
 	text, textN := g.text("hits")
 	region, regionN := g.text("region")
 	once := func(f func()) func() {
@@ -45,8 +48,13 @@ func hotCalls(tb testing.TB) map[string]func() {
 		"clock":        once(func() { g.call("wasmstate_clock.now") }),
 		"kv-hit":       once(func() { g.call("wasmstate_kv.get", b, at, n, outAt, outCap) }),
 		"kv-miss":      once(func() { g.call("wasmstate_kv.get", b, missAt, missN, outAt, outCap) }),
-		"metric":       once(func() { g.call("wasmstate_metric.add", text, textN, 1) }),
-		"config":       once(func() { g.call("wasmstate_config.get", region, regionN, outAt, 100) }),
+		"kv-passed-on": once(func() { // with the time that the operation has
+			g.state.End()
+			g.state.Begin(g.ctx.Context, time.Now().Add(time.Minute))
+			g.call("wasmstate_kv.get", b, passedAt, passedN, outAt, outCap)
+		}),
+		"metric": once(func() { g.call("wasmstate_metric.add", text, textN, 1) }),
+		"config": once(func() { g.call("wasmstate_config.get", region, regionN, outAt, 100) }),
 		"operation": func() {
 			g.state.End()
 			g.state.Begin(g.ctx.Context, zeroTime)

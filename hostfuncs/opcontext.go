@@ -50,6 +50,14 @@ func (c *opContext) Deadline() (time.Time, bool) {
 	return c.deadline, !c.deadline.IsZero()
 }
 
+// endsWithin reports whether the operation ends in limit or sooner, give or take
+// the milliseconds that limits are counted in.
+func (c *opContext) endsWithin(limit time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.deadline.IsZero() && time.Until(c.deadline)-limit <= 2*time.Millisecond
+}
+
 // Done implements context.Context.
 func (c *opContext) Done() <-chan struct{} { return c.standard().Done() }
 
@@ -89,7 +97,7 @@ func (c *opContext) Err() error {
 		return c.inner.Err()
 	case c.parent == nil:
 		return context.Canceled
-	case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
+	case !c.deadline.IsZero() && time.Until(c.deadline) <= 0:
 		return context.DeadlineExceeded
 	}
 	return c.parent.Err()
