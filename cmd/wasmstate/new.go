@@ -161,7 +161,7 @@ func project(l language, name string) (map[string][]byte, error) {
 // copySDK takes what a store is built from, not the tests of it.
 func copySDK(files map[string][]byte, from, to string) error {
 	return fs.WalkDir(wasmstate.Sources, from, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(p, "_test.go") {
+		if err != nil || d.IsDir() || strings.HasSuffix(p, "_test.go") || strings.HasSuffix(p, "_test.c") {
 			return err
 		}
 		if from == "abi" && path.Dir(p) != from {

@@ -14,5 +14,5 @@ fi
 stage=$(mktemp -d) # the linker writes the name of its output into the module
 trap 'rm -rf "$stage"' EXIT
 "$clang" --target=wasm32 -nostdlib -ffreestanding -O2 -Wall -Wextra -mbulk-memory -ffunction-sections -I "$sdk" \
-	-Wl,--no-entry -Wl,--gc-sections -Wl,--strip-debug -Wl,-z,stack-size=32768 -o "$stage/store.wasm" "$@" "$sdk/wasmstate.c"
+	-Wl,--no-entry -Wl,--gc-sections -Wl,--strip-debug -Wl,-z,stack-size=32768 -o "$stage/store.wasm" "$@" "$sdk/wasmstate.c" "$sdk/wasmstate_host.c"
 cp "$stage/store.wasm" "$out"
