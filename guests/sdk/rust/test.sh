@@ -17,4 +17,4 @@ if [ -z "$cargo" ]; then
 fi
 export CARGO_TARGET_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/wasmstate/rust-test
 "$cargo" test --quiet --offline --locked
-"$cargo" test --quiet --offline --locked --no-default-features --test vectors
+"$cargo" test --quiet --offline --locked --no-default-features --test vectors --test messages

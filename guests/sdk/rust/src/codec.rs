@@ -23,11 +23,11 @@ const MUST_UNDERSTAND: u32 = 0xffff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
-fn load32(b: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn load32(b: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(b.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
-fn load64(b: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn load64(b: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(b.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
@@ -41,7 +41,7 @@ fn slice<'a>(buf: &'a [u8], rec: &[u8], at: usize) -> Option<&'a [u8]> {
 }
 
 /// The record of at least `min` bytes that begins at `at`.
-fn record(buf: &[u8], at: usize, min: usize) -> Option<&[u8]> {
+pub(crate) fn record(buf: &[u8], at: usize, min: usize) -> Option<&[u8]> {
     let rec = buf.get(at..)?;
     let size = load32(rec, 0)? as usize;
     if size < min {
@@ -74,6 +74,11 @@ impl<'a> Pairs<'a> {
         } else {
             Err(Malformed)
         }
+    }
+
+    /// The pairs as they were read.
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
     }
 
     /// The first value with this name.

@@ -39,6 +39,8 @@ extern crate std;
 
 pub mod codec;
 pub mod host;
+pub mod kv;
+pub mod message;
 #[cfg(all(not(feature = "std"), target_arch = "wasm32"))]
 mod freestanding;
 #[doc(hidden)]
