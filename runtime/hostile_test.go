@@ -78,6 +78,7 @@ var hostile = map[string]outcome{
 	"etag-pointer":            {at: "get", kind: runtime.GuestABI, text: "etag"},
 	"type-pointer":            {at: "get", kind: runtime.GuestABI, text: "content type"},
 	"message-pointer":         {at: "get", kind: runtime.GuestABI, text: "message"},
+	"message-secret":          {at: "init", code: abi.CodeInternal, text: "?"},
 	"message-length":          {at: "get", kind: runtime.GuestABI, text: "message"},
 	"message-controls":        {at: "get", code: abi.CodeInternal, text: "owned"},
 	"expiry-negative":         {at: "get", kind: runtime.GuestABI, text: "expiry"},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -179,8 +180,23 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 		spec.Digest += " " + err.Error()
 	case mod != nil:
 		spec.Digest += " " + mod.digest
-		spec.Create = func(ctx context.Context) (abi.Store, error) { return l.openModule(ctx, &doc, mod) }
-		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) { return l.resolve(ctx, &doc, mod.check) }
+		var secrets atomic.Pointer[[]string] // of the last Resolve, which comes before Create
+		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) {
+			res, err := l.resolved(ctx, &doc, mod.check)
+			if err != nil {
+				return abi.Metadata{}, err
+			}
+			known := append(mod.secrets(res.Items), res.Secrets()...)
+			secrets.Store(&known)
+			return abi.Metadata{Name: doc.Name, Properties: res.Properties}, nil
+		}
+		spec.Create = func(ctx context.Context) (abi.Store, error) {
+			var known []string
+			if p := secrets.Load(); p != nil {
+				known = *p
+			}
+			return l.openModule(ctx, &doc, mod, known)
+		}
 	default:
 		spec.Create = func(context.Context) (abi.Store, error) { return l.registry.Create(doc.Type, doc.Version) }
 		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) { return l.resolve(ctx, &doc, l.nativeCheck(&doc)) }
@@ -221,17 +237,26 @@ func (l *loader) nativeCheck(c *manifest.Component) check {
 
 // resolve fills in secrets, environment and templates, and checks the result.
 func (l *loader) resolve(ctx context.Context, c *manifest.Component, check check) (abi.Metadata, error) {
-	if err := problemsOf(c, check(c.Items)); err != nil {
-		return abi.Metadata{}, err
-	}
-	res, err := l.resolver.Resolve(ctx, c)
+	res, err := l.resolved(ctx, c, check)
 	if err != nil {
 		return abi.Metadata{}, err
 	}
-	if err := problemsOf(c, check(res.Items)); err != nil {
-		return abi.Metadata{}, err
-	}
 	return abi.Metadata{Name: c.Name, Properties: res.Properties}, nil
+}
+
+// resolved is resolve with the items and what is secret in them.
+func (l *loader) resolved(ctx context.Context, c *manifest.Component, check check) (*manifest.Resolved, error) {
+	if err := problemsOf(c, check(c.Items)); err != nil {
+		return nil, err
+	}
+	res, err := l.resolver.Resolve(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := problemsOf(c, check(res.Items)); err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 // problemsOf joins problems into one error; nil for none.

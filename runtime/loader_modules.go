@@ -37,6 +37,14 @@ func (m *module) check(items []manifest.Item) []manifest.Problem {
 	return m.schema.Check(items)
 }
 
+// secrets are the values of the properties that the module calls secret.
+func (m *module) secrets(items []manifest.Item) []string {
+	if m.schema == nil {
+		return nil
+	}
+	return m.schema.Secrets(items)
+}
+
 // moduleFiles reads module files and remembers them by size and time, so that
 // an unchanged file is read once. A file that cannot be read as a module keeps
 // its last good content for the components that use it.
@@ -214,12 +222,14 @@ func (l *loader) moduleOf(c *manifest.Component, p *plan) (*module, error) {
 	return m, nil
 }
 
-// openModule makes the store of a wasm component.
-func (l *loader) openModule(ctx context.Context, c *manifest.Component, m *module) (abi.Store, error) {
+// openModule makes the store of a wasm component. No secret is ever in what the
+// guest logs or answers.
+func (l *loader) openModule(ctx context.Context, c *manifest.Component, m *module, secrets []string) (abi.Store, error) {
 	cfg, err := l.moduleConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	cfg.Host.Redact = secrets
 	store, err := l.modules.Open(ctx, m.bytes, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("module %s: %w", m.path, err)

@@ -80,6 +80,10 @@ func (r *Resolved) Redact(text string) string {
 	return text
 }
 
+// Secrets are the values that Redact replaces, longest first. They must not be
+// changed.
+func (r *Resolved) Secrets() []string { return r.secrets }
+
 // Resolve reads the secrets and environment variables that c refers to and
 // fills in the templates {uuid}, {podName}, {namespace} and {appID} in all
 // values except secrets. A missing secret store is a *[WaitingError]; a missing

@@ -22,6 +22,16 @@ type Schema struct {
 	secret   map[string]bool // properties with "secret": true, by exact name
 }
 
+// Secrets are the values of the items whose property has "secret": true.
+func (s *Schema) Secrets(items []Item) (values []string) {
+	for i := range items {
+		if s.secret[items[i].Name] {
+			values = append(values, items[i].Text)
+		}
+	}
+	return values
+}
+
 // CompileSchema reads the JSON Schema of a module's metadata: an object schema
 // of at most 64 KiB that describes one property per metadata item. A property
 // with "secret": true is never shown in messages.

@@ -14,6 +14,7 @@ const (
 	firstBuffer = 16 << 10      // bytes that a fresh instance is asked for
 	keepBuffer  = 4 << 20       // an instance with a larger buffer is replaced after the operation
 	maxMessage  = 1 << 10       // bytes of a guest's error message that are kept
+	maxRead     = 8 << 10       // bytes of it that are searched for secrets before it is cut
 	maxCopy     = abi.MaxBuffer // bytes that one response may make the host copy
 	importBatch = 1 << 20       // bytes of one import call
 )
@@ -239,11 +240,11 @@ func (s *Store) failure(in Instance, code abi.Code, message abi.Span) error {
 	if code == abi.CodeOK {
 		return nil
 	}
-	if message.Len > maxMessage {
+	if message.Len > maxRead {
 		if uint64(message.Addr)+uint64(message.Len) > uint64(len(in.Memory())) {
 			return in.Violate("the message points outside of its memory")
 		}
-		message.Len = maxMessage
+		message.Len = maxRead
 	}
 	text, err := slice(in, message, "message")
 	if err != nil {
@@ -252,11 +253,11 @@ func (s *Store) failure(in Instance, code abi.Code, message abi.Span) error {
 	if len(text) == 0 {
 		return sentinel(code)
 	}
-	msg := clean(text)
-	if s.redact != nil {
+	msg := string(text)
+	if s.redact != nil { // before anything is changed or cut, so that no part of a secret is left
 		msg = s.redact(msg)
 	}
-	return abi.NewError(code, msg)
+	return abi.NewError(code, clean(msg[:min(len(msg), maxMessage)]))
 }
 
 // sentinel is the error of a code without a message.
@@ -275,14 +276,14 @@ func sentinel(code abi.Code) error {
 }
 
 // clean makes a guest's text harmless in logs and terminals.
-func clean(text []byte) string {
+func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 ||
 			r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return '?'
 		}
 		return r
-	}, strings.ToValidUTF8(string(text), "?"))
+	}, strings.ToValidUTF8(text, "?"))
 }
 
 var errNotOffered = errors.New("the module does not offer it")
