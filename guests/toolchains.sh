@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Installs the guest compilers that this machine allows: clang, Rust for
-# WebAssembly, TinyGo, AssemblyScript and the WebAssembly binary tools. What is
-# there already is left alone, so a second run takes no time.
+# WebAssembly, TinyGo, Zig, AssemblyScript and the WebAssembly binary tools. What
+# is there already is left alone, so a second run takes no time.
 #
 #   toolchains.sh            install, then say what is there
 #
-# apt-get is used as root only; npm and Go need no rights. What cannot be
+# apt-get is used as root only; npm, pip and Go need no rights. What cannot be
 # installed is named, and its guests are skipped. With WASMSTATE_REQUIRE=1 a
 # missing compiler is an error.
 #
-# TinyGo and the npm packages go to $WASMSTATE_TOOLCHAINS, by default the folder
+# TinyGo, Zig and the npm packages go to $WASMSTATE_TOOLCHAINS, by default the folder
 # wasmstate/toolchains in the user's cache.
 set -uo pipefail
 
 tools=${WASMSTATE_TOOLCHAINS:-${XDG_CACHE_HOME:-$HOME/.cache}/wasmstate/toolchains}
 tinygo_version=v0.41.0
+zig_package=ziglang==0.17.1
 npm_packages=(assemblyscript@0.28.20 wabt@1.0.39 binaryen@132.0.0)
 missing=()
 
@@ -64,6 +65,17 @@ install_npm() {
 	)
 }
 
+zig_there() { have zig || [ -x "$tools/bin/zig" ]; }
+
+# The Python package is the whole compiler.
+install_zig() {
+	zig_there && return
+	have python3 || apt_install python3 python3-pip || return
+	rm -rf "$tools/zig" && mkdir -p "$tools/bin" &&
+		python3 -m pip install --quiet --disable-pip-version-check --no-deps --root-user-action ignore --target "$tools/zig" "$zig_package" &&
+		printf '#!/bin/sh\nPYTHONPATH="%s" exec python3 -m ziglang "$@"\n' "$tools/zig" >"$tools/bin/zig" && chmod +x "$tools/bin/zig"
+}
+
 tinygo_there() { have tinygo || [ -x "$tools/tinygo/bin/tinygo" ]; }
 
 # No release archive of TinyGo can be had from a package registry; its source
@@ -82,7 +94,7 @@ install_tinygo() {
 	return 1
 }
 
-for tool in clang rust npm tinygo; do
+for tool in clang rust npm zig tinygo; do
 	if ! install_$tool || ! ${tool}_there; then
 		missing+=("$tool")
 	fi
@@ -91,6 +103,7 @@ done
 say "C: $(first clang-19 clang || echo missing)"
 say "Rust: $(rust_there && echo found || echo missing)"
 say "AssemblyScript, wat2wasm, wasm-opt: $(npm_there && echo "$tools/npm" || echo missing)"
+say "Zig: $(command -v zig || { [ -x "$tools/bin/zig" ] && echo "$tools/bin/zig"; } || echo missing)"
 say "TinyGo: $(command -v tinygo || { [ -x "$tools/tinygo/bin/tinygo" ] && echo "$tools/tinygo/bin/tinygo"; } || echo missing)"
 if [ ${#missing[@]} -gt 0 ]; then
 	say "not installed: ${missing[*]}; the guests that need them are skipped" >&2

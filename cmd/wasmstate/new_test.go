@@ -19,7 +19,7 @@ func tools(lang string) [][]string {
 	case "rust":
 		return [][]string{{"rustc"}, {"wasm-ld", "wasm-ld-19", "rust-lld"}}
 	case "zig":
-		return [][]string{{"zig"}}
+		return [][]string{{"zig", installed("bin/zig")}}
 	}
 	return [][]string{{"go"}}
 }
@@ -40,8 +40,11 @@ func TestNewBuildsAndPasses(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			args := []string{"check", "TINYGO="}
 			for _, any := range append(tools(l.name), []string{"make"}) {
-				if found := need(t, l.name, any); filepath.Base(found) == "asc" {
+				switch found := need(t, l.name, any); filepath.Base(found) {
+				case "asc":
 					args = append(args, "ASC="+found)
+				case "zig":
+					args = append(args, "ZIG="+found)
 				}
 			}
 			dir := filepath.Join(t.TempDir(), "with space", "my-store")
@@ -79,7 +82,7 @@ func need(t *testing.T, lang string, programs []string) string {
 			return found
 		}
 	}
-	if lang == "zig" || os.Getenv("WASMSTATE_REQUIRE") != "1" {
+	if os.Getenv("WASMSTATE_REQUIRE") != "1" {
 		t.Skipf("%s: none of %v is installed", lang, programs)
 	}
 	t.Fatalf("%s: none of %v is installed", lang, programs)
