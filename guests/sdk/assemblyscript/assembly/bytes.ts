@@ -66,6 +66,13 @@ export function hash(a: ArrayBuffer): u32 {
   return hashRun(changetype<usize>(a), a.byteLength);
 }
 
+/** A copy of the bytes at an address; for the kit. */
+export function copyOf(at: usize, length: i32): ArrayBuffer {
+  const out = new ArrayBuffer(length);
+  memory.copy(changetype<usize>(out), at, length);
+  return out;
+}
+
 /** The 16 hexadecimal digits of v, as text: an etag. */
 export function hex64(v: u64): ArrayBuffer {
   const out = new ArrayBuffer(16);

@@ -8,6 +8,10 @@
  *   class MyStore extends Store { … }
  *   serve(new MyStore());
  *
+ * What the operator may grant is in files of its own, so that it costs nothing
+ * where it is not used: "wasmstate/assembly/kv", "http", "tcp" and "settings"
+ * (secrets, configuration, metrics), with "message" for what they send.
+ *
  * Nothing here throws for what a client does: operations return a Code. A throw
  * or a failed assertion ends the instance, and its message is in the log.
  */

@@ -1,0 +1,163 @@
+package guests_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/abi/storetest"
+	"github.com/wasmstate/wasmstate/runtime"
+)
+
+// rest is the service that guests/httpstore/README.md describes.
+type rest struct {
+	mu     sync.Mutex
+	values map[string]resource
+	last   int
+	token  string
+	status int // answered to everything, if not 0
+}
+
+type resource struct {
+	value      []byte
+	etag, kind string
+}
+
+func (s *rest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, found := s.values[r.URL.Path]
+	matches := func() bool {
+		want := r.Header.Get("If-Match")
+		return (want == "" || found && want == old.etag) && (r.Header.Get("If-None-Match") != "*" || !found)
+	}
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusBadRequest)
+	case s.status != 0:
+		w.WriteHeader(s.status)
+	case s.token != "" && r.Header.Get("Authorization") != "Bearer "+s.token:
+		w.WriteHeader(http.StatusUnauthorized)
+	case !strings.HasPrefix(r.URL.Path, "/v1/") || strings.Contains(r.URL.Path[4:], "/"):
+		w.WriteHeader(http.StatusForbidden)
+	case !matches():
+		w.WriteHeader(http.StatusPreconditionFailed)
+	case r.Method == http.MethodPut:
+		s.last++
+		now := resource{body, fmt.Sprintf(`"v%d"`, s.last), r.Header.Get("Content-Type")}
+		s.values[r.URL.Path] = now
+		w.Header().Set("ETag", now.etag)
+		w.WriteHeader(http.StatusNoContent)
+	case !found:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method == http.MethodDelete:
+		delete(s.values, r.URL.Path)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("ETag", old.etag)
+		w.Header().Set("Content-Type", old.kind)
+		_, _ = w.Write(old.value)
+	}
+}
+
+func newREST(t *testing.T) (*rest, string) {
+	t.Helper()
+	s := &rest{values: map[string]resource{}}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return s, server.URL + "/v1"
+}
+
+// openHTTP opens httpstore with the grant for a server on this machine.
+func (o *opener) openHTTP(t *testing.T, url, grant string, properties ...string) (abi.Store, error) {
+	t.Helper()
+	cfg := runtime.ModuleConfig{Component: o.name}
+	cfg.Host.HTTP = []string{"GET,PUT,DELETE " + grant}
+	cfg.Host.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	cfg.Host.Secrets = func(_ context.Context, name string) (string, error) {
+		if name != "service" {
+			return "", abi.ErrPermission
+		}
+		return "opensesame", nil
+	}
+	s, err := o.modules.Open(t.Context(), o.wasm, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	md := abi.Metadata{Name: o.name, Properties: map[string]string{"url": url}}
+	for i := 0; i < len(properties); i += 2 {
+		md.Properties[properties[i]] = properties[i+1]
+	}
+	return s, s.Init(t.Context(), md)
+}
+
+func TestHTTPStoreSuite(t *testing.T) {
+	_, url := newREST(t)
+	o := read(t, "httpstore")
+	storetest.Run(t, func(t *testing.T) abi.Store {
+		s, err := o.openHTTP(t, url, url+"/")
+		require.NoError(t, err)
+		return s
+	}, storetest.Options{Small: true, Shared: true})
+}
+
+// TestHTTPStoreKeys: whatever a key is, it is one resource below the url.
+func TestHTTPStoreKeys(t *testing.T) {
+	server, url := newREST(t)
+	s, err := read(t, "httpstore").openHTTP(t, url, url+"/")
+	require.NoError(t, err)
+	keys := []string{"..", ".", "../../etc", "a/b", "a%2Fb", "a b?c#d", "ключ", "~2E", `\`, "x\r\nHost: evil", strings.Repeat("k", 1000)}
+	for _, key := range keys {
+		set(t, s, key, "value of "+key)
+	}
+	for _, key := range keys {
+		require.Equal(t, "value of "+key, string(value(t, s, key, abi.ConsistencyDefault).Value))
+	}
+	require.Len(t, server.values, len(keys), "two keys are one resource")
+}
+
+// TestHTTPStoreErrors: what the service answers becomes the codes of a store.
+func TestHTTPStoreErrors(t *testing.T) {
+	server, url := newREST(t)
+	o := read(t, "httpstore")
+	s, err := o.openHTTP(t, url, url+"/")
+	require.NoError(t, err)
+	get := func(s abi.Store) error {
+		return s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
+	}
+	for status, code := range map[int]abi.Code{
+		400: abi.CodeInvalidArgument, 401: abi.CodePermission, 403: abi.CodePermission, 404: abi.CodeNotFound, 302: abi.CodeInternal,
+		413: abi.CodeTooLarge, 429: abi.CodeRateLimited, 500: abi.CodeUnavailable, 503: abi.CodeUnavailable, 507: abi.CodeQuota, 200: abi.CodeCorrupt,
+	} {
+		server.status = status
+		err := get(s)
+		require.Equal(t, code, abi.CodeOf(err), "status %d: %v", status, err)
+	}
+	server.status, server.token = 0, "opensesame"
+	require.Equal(t, abi.CodePermission, abi.CodeOf(get(s)))
+	s, err = o.openHTTP(t, url, url+"/", "token", "service")
+	require.NoError(t, err)
+	require.ErrorIs(t, get(s), abi.ErrNotFound, "the token is sent")
+	_, err = o.openHTTP(t, url, url+"/", "token", "other")
+	require.ErrorContains(t, err, "was not granted")
+
+	s, err = o.openHTTP(t, url, "https://values.example/")
+	require.NoError(t, err)
+	err = get(s)
+	require.Equal(t, abi.CodePermission, abi.CodeOf(err))
+	require.ErrorContains(t, err, "sandbox does not allow")
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	s, err = o.openHTTP(t, closed.URL, closed.URL)
+	require.NoError(t, err)
+	require.Equal(t, abi.CodeUnavailable, abi.CodeOf(get(s)))
+}
