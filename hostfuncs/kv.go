@@ -142,6 +142,9 @@ func kvCall(run kvOperation, deadlineAt int) func(*State, api.Memory, []uint64) 
 		if b == nil || !valid || !valid2 {
 			return fail(abi.CodeInvalidArgument)
 		}
+		if len(req) > abi.MaxBuffer { // it is copied, and the copy is in no guest's budget
+			return fail(abi.CodeTooLarge)
+		}
 		if !s.move(len(req)) {
 			return fail(abi.CodeQuota)
 		}

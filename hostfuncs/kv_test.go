@@ -286,6 +286,9 @@ func TestKVAmplification(t *testing.T) {
 	require.Equal(t, abi.CodeTooLarge, call("bulk_write", 1000, 4<<20))
 	require.Equal(t, abi.CodeTooLarge, call("transact", 17, 4<<20))
 	require.Equal(t, abi.CodeTooLarge, call("bulk_get", 1000, 0))
+	g.module.mem.b = make([]byte, abi.MaxBuffer+1)
+	code, _ := g.coded("wasmstate_kv.get", b, 0, abi.MaxBuffer+1, 0, 0)
+	require.Equal(t, abi.CodeTooLarge, code)
 }
 
 // TestKVErrors keeps the words of a back end from the guest, and secrets out of
