@@ -30,9 +30,10 @@ type Instance struct {
 	spent   int64             // units used up to the last look, since used
 	refills int               // in the call in progress
 
-	current   api.Function // the one that is called
-	announced bool         // the host functions know of the operation
-	hostCalls int          // since the last look at the clock
+	current    api.Function // the one that is called
+	stackField int          // where its stack is; see stackSize
+	announced  bool         // the host functions know of the operation
+	hostCalls  int          // since the last look at the clock
 
 	counted uint64 // the memory as the pool knows it
 
@@ -185,7 +186,7 @@ func (in *Instance) invoke(f api.Function, op int) (uint64, error) {
 	if in.refills > 0 {
 		// A long call may have been a deep one, and a handle keeps its call
 		// stack for good.
-		if n := stackSize(f); n == 0 || n > keepStack {
+		if n := in.stackSize(f); n == 0 || n > keepStack {
 			in.funcs[op] = nil
 		}
 	}

@@ -175,7 +175,7 @@ func refill(ctx context.Context, caller api.Module, _ []uint64) {
 	if err := in.check(); err != nil {
 		panic(&stop{err})
 	}
-	if stackSize(in.in.current) > maxStack {
+	if in.in.stackSize(in.in.current) > maxStack {
 		panic(&stop{errOverflow})
 	}
 	in.in.refill(caller)
@@ -219,15 +219,20 @@ var errOverflow = errors.New("stack overflow")
 
 // stackSize is the size of the call stack that wazero has made for f, which no
 // API tells; 0 if it cannot be found out, as in another version of wazero.
-func stackSize(f api.Function) int {
+func (in *Instance) stackSize(f api.Function) int {
 	v := reflect.ValueOf(f)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return 0
 	}
-	if v = v.Elem().FieldByName("stack"); v.Kind() != reflect.Slice {
-		return 0
+	v = v.Elem()
+	if in.stackField == 0 { // looked up by name once: this runs at every refill
+		field, ok := v.Type().FieldByName("stack")
+		if !ok || len(field.Index) != 1 || field.Type.Kind() != reflect.Slice {
+			return 0
+		}
+		in.stackField = field.Index[0] + 1
 	}
-	return v.Len()
+	return v.Field(in.stackField - 1).Len()
 }
 
 // instantiateRefill offers the refill function to the module.
