@@ -51,6 +51,7 @@ type checker struct {
 	m      *Module
 	reader reader
 	blocks []uint32 // the opcodes of the blocks that are open
+	widths []int64  // by open block: values that a branch to it carries
 	used   []uint32 // by local: the function (from 1) that used it last
 }
 
@@ -63,9 +64,10 @@ func (c *checker) body(i int) body {
 		c.used = append(c.used, make([]uint32, grow)...)
 	}
 	c.blocks = append(c.blocks[:0], opBlock)
+	c.widths = append(c.widths[:0], int64(len(m.types[m.funcs[m.imported+i]].Results)))
 	b.leaf = true
 	var in instr
-	var count, locals, forks, calls, loops, parts, targets int64
+	var count, locals, forks, calls, loops, parts, targets, values int64
 	for len(c.blocks) > 0 && r.err == nil {
 		r.next(&in)
 		if r.err != nil {
@@ -74,7 +76,7 @@ func (c *checker) body(i int) body {
 		count++
 		switch in.op {
 		case opBlock, opLoop, opIf:
-			c.open(&in)
+			values += c.open(&in)
 			forks++
 			parts++
 			switch in.op {
@@ -93,12 +95,13 @@ func (c *checker) body(i int) body {
 			c.blocks[len(c.blocks)-1] = opElse
 		case opEnd:
 			c.blocks = c.blocks[:len(c.blocks)-1]
+			c.widths = c.widths[:len(c.widths)-1]
 		case opBr, opBrIf:
-			c.below(&in, "label", in.a, len(c.blocks))
+			values += c.branch(&in)
 			forks++
 			parts += 2
 		case opBrTable:
-			c.below(&in, "label", in.a, len(c.blocks))
+			values += c.branch(&in) * (int64(in.b) + 1) // all labels carry as many
 			c.branches(&in)
 			forks += int64(in.b) + 1
 			targets += 2*int64(in.b) + int64(in.b)*int64(in.b)/1024
@@ -112,6 +115,7 @@ func (c *checker) body(i int) body {
 			calls++
 			b.leaf = false
 			c.check(&in)
+			values += c.signature(&in)
 		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableGrow, opTableFill:
 			calls++
 			b.leaf = false
@@ -127,13 +131,14 @@ func (c *checker) body(i int) body {
 	r.end()
 	b.weight = int32(count)
 	b.leaf = b.leaf && count <= leafWeight && !m.taken[m.imported+i]
-	m.work += effort(count, forks, parts, loops, targets, locals, calls, int64(m.mutable))
+	m.work += effort(count, forks, parts, loops, targets, locals, calls, int64(m.mutable)) + values
 	return b
 }
 
 // effort estimates what compiling a function takes, in about microseconds. It
-// is fitted to what wazero took for functions made to be slow: every call loads
-// the globals again; control flow joins all locals and globals in use wherever
+// is fitted to what wazero took for functions made to be slow (and every value
+// that a block, branch or call takes or gives is one more): every call loads the
+// globals again; control flow joins all locals and globals in use wherever
 // it meets, and looks among them for each; ordering the parts of a function and
 // finding its loops goes by the square of their number.
 func effort(count, forks, parts, loops, targets, locals, calls, globals int64) int64 {
@@ -167,14 +172,51 @@ func (c *checker) locals(params int) int {
 	return int(total)
 }
 
-func (c *checker) open(in *instr) {
+// open notes a block and returns how many values go in and out of it.
+func (c *checker) open(in *instr) (values int64) {
 	c.blocks = append(c.blocks, in.op)
-	if in.block >= 0 {
+	params, results := int64(0), int64(0)
+	switch {
+	case in.block == blockEmpty:
+	case in.block < 0:
+		results = 1
+	case in.block < int64(len(c.m.types)):
+		t := &c.m.types[in.block]
+		params, results = int64(len(t.Params)), int64(len(t.Results))
+	default:
 		c.below(in, "type", uint32(in.block), len(c.m.types))
+	}
+	if in.op == opLoop {
+		c.widths = append(c.widths, params)
+	} else {
+		c.widths = append(c.widths, results)
 	}
 	if depth := int64(len(c.blocks) - 1); depth > c.m.lim.Nesting && c.reader.err == nil {
 		c.reader.err = exceeded(in.at, "", "nesting", "blocks inside of each other", uint64(depth), c.m.lim.Nesting)
 	}
+	return params + results
+}
+
+// branch checks a label and returns how many values a branch to it carries.
+func (c *checker) branch(in *instr) int64 {
+	c.below(in, "label", in.a, len(c.blocks))
+	if c.reader.err != nil {
+		return 0
+	}
+	return c.widths[len(c.widths)-1-int(in.a)]
+}
+
+// signature returns how many values a call takes and gives.
+func (c *checker) signature(in *instr) int64 {
+	if c.reader.err != nil {
+		return 0
+	}
+	index := in.a // of a type
+	if in.op == opCall || in.op == opReturnCall {
+		index = uint32(c.m.funcs[in.a])
+	}
+	t := &c.m.types[index]
+	return int64(len(t.Params) + len(t.Results))
 }
 
 func (c *checker) branches(in *instr) {

@@ -132,6 +132,12 @@ func TestCompileBombs(t *testing.T) {
 		}
 		return oneFunction(locals([][]byte{append(leb(uint64(used)), i64)}, b...))
 	}
+	wide := func(n int, each ...byte) []byte { // all with 1,000 values on the stack
+		values := repeat(1000, i64)
+		body := slices.Concat(repeat(1000, 0x42, 1), repeat(n, each...), repeat(1000, 0x1a))
+		return module(vec(typeSec, typ(nil, nil), typ(values, values)), vec(funcSec, leb(0), leb(1)), vec(codeSec,
+			code(body...), code(0)))
+	}
 	nests := slices.Concat(repeat(1000, 2, 0x40), repeat(1000, 0x0b))
 	for _, tc := range []struct {
 		name string
@@ -140,6 +146,9 @@ func TestCompileBombs(t *testing.T) {
 		{"120 times 1,000 nested blocks", oneFunction(code(repeat(120, nests...)...))}, // 223 s
 		{"5,000 ifs and 2,000 locals", ifs(5000, 2000)},                                // 16 s
 		{"50,000 ifs and 100 locals", ifs(50_000, 100)},                                // 75 s
+		{"10,000 blocks of 1,000 values", wide(10_000, 2, 1, 0x0b)},                    // 11 s
+		{"10,000 calls with 1,000 values", wide(10_000, 0x10, 1)},                      // 17 s, 9 GB
+		{"20,000 branches with 1,000 values", wide(1, slices.Concat([]byte{2, 1}, repeat(20_000, 0x41, 0, 0x0d, 0), []byte{0x0b})...)},
 		{"20,000 nested blocks", oneFunction(code(slices.Concat(repeat(20_000, 2, 0x40), repeat(20_000, 0x0b))...))},
 		{"5,000 loops and 2,000 locals", loops(5000, 2000)},
 		{"100,000 targets", oneFunction(code(brTable(100_000)...))},
