@@ -173,6 +173,14 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 		Digest: l.resolver.Digest(ctx, c),
 	}
 	spec.Uses = usesOf(c)
+	// What is secret is known by the last Resolve, which comes before Create.
+	var secrets atomic.Pointer[[]string]
+	spec.Redact = func(text string) string {
+		if known := secrets.Load(); known != nil {
+			return manifest.Redact(text, *known)
+		}
+		return text
+	}
 	mod, err := l.moduleOf(c, p)
 	switch {
 	case err != nil:
@@ -180,7 +188,6 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 		spec.Digest += " " + err.Error()
 	case mod != nil:
 		spec.Digest += " " + mod.digest
-		var secrets atomic.Pointer[[]string] // of the last Resolve, which comes before Create
 		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) {
 			res, err := l.resolved(ctx, &doc, mod.check)
 			if err != nil {
@@ -199,7 +206,15 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 		}
 	default:
 		spec.Create = func(context.Context) (abi.Store, error) { return l.registry.Create(doc.Type, doc.Version) }
-		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) { return l.resolve(ctx, &doc, l.nativeCheck(&doc)) }
+		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) {
+			res, err := l.resolved(ctx, &doc, l.nativeCheck(&doc))
+			if err != nil {
+				return abi.Metadata{}, err
+			}
+			known := res.Secrets()
+			secrets.Store(&known)
+			return abi.Metadata{Name: doc.Name, Properties: res.Properties}, nil
+		}
 	}
 	return spec
 }
@@ -218,6 +233,9 @@ type check func(items []manifest.Item) []manifest.Problem
 // nativeCheck is the check of a built-in store, from its own description.
 func (l *loader) nativeCheck(c *manifest.Component) check {
 	return func(items []manifest.Item) []manifest.Problem {
+		if s := c.Runtime.Sandbox; s != nil {
+			return []manifest.Problem{{Pos: s.Pos, Msg: "the item sandbox is for WebAssembly modules; " + c.Type + " is built in: remove the item"}}
+		}
 		store, err := l.registry.Create(c.Type, c.Version)
 		if err != nil {
 			return nil // creation says so

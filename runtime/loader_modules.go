@@ -52,9 +52,12 @@ type moduleFiles struct {
 	modules *Modules
 
 	mu    sync.Mutex
-	files map[string]*moduleFile
+	files map[moduleKey]*moduleFile
 	drops map[string]*module // by lower-case type, of the modules in the folders
 }
+
+// moduleKey is a file as some component reads it.
+type moduleKey struct{ path, limits string }
 
 type moduleFile struct {
 	size int64
@@ -65,7 +68,7 @@ type moduleFile struct {
 }
 
 func newModuleFiles(m *Modules) *moduleFiles {
-	return &moduleFiles{modules: m, files: map[string]*moduleFile{}, drops: map[string]*module{}}
+	return &moduleFiles{modules: m, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
 }
 
 // dropped reads the modules that lie in the folders; each registers the type
@@ -73,7 +76,7 @@ func newModuleFiles(m *Modules) *moduleFiles {
 func (f *moduleFiles) dropped(res *manifest.Result) (problems []manifest.Problem) {
 	drops := map[string]*module{}
 	for _, found := range res.Modules {
-		m, err := f.read(found.Path)
+		m, err := f.read(found.Path, nil)
 		at := manifest.Pos{File: found.Path}
 		if err != nil {
 			problems = append(problems, manifest.Problem{Pos: at, Msg: trimPath(err, found.Path)})
@@ -110,15 +113,17 @@ func (f *moduleFiles) types() (types []string) {
 	return types
 }
 
-// read returns the module in a file. With an error it returns the last good
-// content too, if there was one.
-func (f *moduleFiles) read(path string) (*module, error) {
+// read returns the module in a file, under the default limits with some of them
+// overridden. With an error it returns the last good content too, if there was
+// one.
+func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	file := f.files[path]
+	key := moduleKey{path, fmt.Sprint(limits)}
+	file := f.files[key]
 	if file == nil {
 		file = &moduleFile{}
-		f.files[path] = file
+		f.files[key] = file
 	}
 	file.used = true
 	st, err := os.Stat(path)
@@ -132,7 +137,7 @@ func (f *moduleFiles) read(path string) (*module, error) {
 	if file.size == st.Size() && file.time.Equal(st.ModTime()) && time.Since(st.ModTime()) > time.Second {
 		return file.last, file.err
 	}
-	m, err := f.modules.readModule(path, file.last)
+	m, err := f.modules.readModule(path, limits, file.last)
 	file.size, file.time, file.err = st.Size(), st.ModTime(), err
 	if err == nil {
 		file.last = m
@@ -141,25 +146,29 @@ func (f *moduleFiles) read(path string) (*module, error) {
 }
 
 // readModule reads and inspects a file; same is returned if the bytes are its.
-func (m *Modules) readModule(path string, same *module) (*module, error) {
+func (m *Modules) readModule(path string, over map[string]int64, same *module) (*module, error) {
+	limits, err := m.limitsWith(over)
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, m.maxFile()+1))
+	b, err := io.ReadAll(io.LimitReader(f, limits.FileSize+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(b)) > m.maxFile() {
-		return nil, fmt.Errorf("the module is larger than %d bytes", m.maxFile())
+	if int64(len(b)) > limits.FileSize {
+		return nil, fmt.Errorf("the module is larger than %d bytes", limits.FileSize)
 	}
 	sum := sha256.Sum256(b)
 	digest := "sha256:" + hex.EncodeToString(sum[:])
 	if same != nil && same.digest == digest {
 		return same, nil
 	}
-	info, err := m.InspectModule(b)
+	info, err := m.inspect(b, over)
 	if err != nil {
 		return nil, err
 	}
@@ -176,9 +185,9 @@ func (m *Modules) readModule(path string, same *module) (*module, error) {
 func (f *moduleFiles) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for path, file := range f.files {
+	for key, file := range f.files {
 		if !file.used {
-			delete(f.files, path)
+			delete(f.files, key)
 			continue
 		}
 		file.used = false
@@ -209,7 +218,11 @@ func (l *loader) moduleOf(c *manifest.Component, p *plan) (*module, error) {
 		return nil, fmt.Errorf("url %s: modules are loaded from files only in this version; put the file beside this one and write file://name.wasm", c.Runtime.URL)
 	}
 	p.watchFile(path)
-	m, err := l.cached.read(path)
+	var limits map[string]int64
+	if s := c.Runtime.Sandbox; s != nil {
+		limits = s.Limits
+	}
+	m, err := l.cached.read(path, limits)
 	if err != nil && m != nil && slices.Contains(p.result.Busy, path) {
 		err = nil // it is being written: go on with what there was
 	}

@@ -54,7 +54,7 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (ModuleC
 	cfg.Memory, cfg.MemoryRetire = s.Memory, s.MemoryRetire
 	cfg.Timeout, cfg.MaxWait, cfg.IdleTrim = s.Timeout, s.MaxWait, s.IdleAfter
 	cfg.Concurrency, cfg.Instances, cfg.MaxOps = s.Concurrency, s.Instances, s.MaxOps
-	cfg.Meter, cfg.Debug = Meter(s.Meter), s.Debug
+	cfg.Meter, cfg.Debug, cfg.Limits = Meter(s.Meter), s.Debug, s.Limits
 	return cfg, nil
 }
 

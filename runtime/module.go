@@ -72,8 +72,11 @@ func NewModules(cfg ModulesConfig) (*Modules, error) {
 	return &Modules{cfg: cfg, cache: cache, budget: engine.NewBudget(cfg.MemoryBudget), limits: limits}, nil
 }
 
-// maxFile is the largest module file that is read, in bytes.
-func (m *Modules) maxFile() int64 { return m.limits.FileSize }
+// limitsWith are the limits with some of them overridden.
+func (m *Modules) limitsWith(over map[string]int64) (wasmbin.Limits, error) {
+	limits := m.limits
+	return limits, limits.Set(over)
+}
 
 // MemoryUsed is the linear memory of all guests together, in bytes.
 func (m *Modules) MemoryUsed() int64 { return m.budget.Used() }
@@ -96,6 +99,8 @@ type ModuleConfig struct {
 	MaxOps       int64         // operations after which an instance is replaced; 0 = never
 	IdleTrim     time.Duration // idle instances beyond the first go after this time; 0 = 1 min, < 0 = never
 	Debug        bool          // meter none, line numbers in traps. For development only
+	// Limits overrides what the module may be made of, by name; see ModulesConfig.
+	Limits map[string]int64
 
 	Host   hostfuncs.Config // what the guest may call; Component, and Log if nil, are filled in
 	Logger *zap.Logger      // nil = none
@@ -148,7 +153,7 @@ func (m *Modules) prepare(wasm []byte, cfg *ModuleConfig) (*wasmModule, engine.C
 	if cfg.Host.Log == nil && cfg.Logger != nil {
 		cfg.Host.Log = logTo(cfg.Logger)
 	}
-	mod, err := m.read(cfg.Component, wasm)
+	mod, err := m.read(cfg.Component, wasm, cfg.Limits)
 	if err != nil {
 		return nil, engine.Config{}, err
 	}

@@ -39,7 +39,12 @@ type ModuleCapability struct {
 // InspectModule reads a module without running or compiling it. An error is a
 // *GuestError of kind load.
 func (m *Modules) InspectModule(wasm []byte) (*ModuleInfo, error) {
-	mod, err := m.read("", wasm)
+	return m.inspect(wasm, nil)
+}
+
+// inspect is InspectModule with some limits overridden.
+func (m *Modules) inspect(wasm []byte, limits map[string]int64) (*ModuleInfo, error) {
+	mod, err := m.read("", wasm, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +97,7 @@ func (m *Modules) PackModule(wasm, manifest []byte) ([]byte, error) {
 	if err != nil {
 		return nil, refusal("", err.Error())
 	}
-	mod, err := m.read("", packed)
+	mod, err := m.read("", packed, nil)
 	if err != nil {
 		return nil, err
 	}

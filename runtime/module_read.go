@@ -23,8 +23,12 @@ type wasmModule struct {
 }
 
 // read checks the module before anything else sees it.
-func (m *Modules) read(component string, wasm []byte) (*wasmModule, error) {
-	parsed, err := wasmbin.Parse(wasm, m.limits)
+func (m *Modules) read(component string, wasm []byte, over map[string]int64) (*wasmModule, error) {
+	limits, err := m.limitsWith(over)
+	if err != nil {
+		return nil, refusal(component, err.Error())
+	}
+	parsed, err := wasmbin.Parse(wasm, limits)
 	if err != nil {
 		return nil, refusal(component, err.Error())
 	}
@@ -32,7 +36,7 @@ func (m *Modules) read(component string, wasm []byte) (*wasmModule, error) {
 	if err != nil {
 		return nil, refusal(component, err.Error())
 	}
-	return &wasmModule{Module: parsed, bytes: wasm, manifest: manifest, features: manifest.Features, maxTable: m.limits.TableElements}, nil
+	return &wasmModule{Module: parsed, bytes: wasm, manifest: manifest, features: manifest.Features, maxTable: limits.TableElements}, nil
 }
 
 // code is what the engine compiles.

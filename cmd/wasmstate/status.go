@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 
 func statusCmd() *cobra.Command {
 	var addr string
+	var port int
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "status",
@@ -26,6 +28,9 @@ func statusCmd() *cobra.Command {
 		Example: "  wasmstate status --admin-address 127.0.0.1:3502",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("admin-port") {
+				addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+			}
 			body, err := askAdmin(cmd, addr, http.MethodGet, "/v1.0/admin/components")
 			if err != nil {
 				return err
@@ -54,6 +59,8 @@ func statusCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "admin-address", "127.0.0.1:3502", "host:port of the admin API")
+	cmd.Flags().IntVar(&port, "admin-port", 3502, "port of the admin API on 127.0.0.1, as given to wasmstate run")
+	cmd.MarkFlagsMutuallyExclusive("admin-address", "admin-port")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
 	return cmd
 }

@@ -26,6 +26,7 @@ func (s *Set) replace(sl *slot, spec *Spec) error {
 	}
 	obs := s.cfg.Observer
 	if err != nil {
+		err = spec.redacted(err)
 		if s.ctx.Err() == nil {
 			obs.InitFailed(sl.name, spec.Type, reason)
 			if old != nil {

@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -41,6 +42,20 @@ type Spec struct {
 	// Waiting() string parks the component until that is there. nil = no
 	// properties.
 	Resolve func(ctx context.Context) (abi.Metadata, error)
+	// Redact replaces the component's secrets in a text for people; nil = there
+	// are none. It is applied to every failure of an attempt.
+	Redact func(text string) string
+}
+
+// redacted is err without secrets. One that has none keeps what it wraps.
+func (s *Spec) redacted(err error) error {
+	if err == nil || s.Redact == nil {
+		return err
+	}
+	if text := err.Error(); s.Redact(text) != text {
+		return errors.New(s.Redact(text))
+	}
+	return err
 }
 
 func (s *Spec) initTimeout() time.Duration {

@@ -23,7 +23,7 @@ func CheckProperties(props []abi.Property, items []Item) []Problem {
 		it := &items[i]
 		at := findProperty(props, it.Name)
 		if at < 0 {
-			problems = append(problems, Problem{Pos: it.Pos, Msg: unknown("metadata item", it.Name, propertyNames(props))})
+			problems = append(problems, Problem{Pos: it.Pos, Msg: unknownItem(it.Name, propertyNames(props))})
 			continue
 		}
 		p := &props[at]

@@ -68,6 +68,23 @@ func unknown(what, name string, known []string) string {
 	return fmt.Sprintf("unknown %s %s%s, expected %s", what, quote(name), where, list(known))
 }
 
+// runtimeItems are the metadata items that the runtime reads itself, for every
+// state component.
+func runtimeItems() []string {
+	return []string{"actorStateStore", "keyPrefix", "etagOnLastWrite", "sandbox"}
+}
+
+// unknownItem is unknown for a metadata item of a type with these properties.
+func unknownItem(name string, properties []string) string {
+	if near := Nearest(name, append(runtimeItems(), properties...)); near != "" {
+		return fmt.Sprintf("unknown metadata item %s, did you mean %q?", quote(name), near)
+	}
+	if len(properties) == 0 {
+		return fmt.Sprintf("unknown metadata item %s; this type has none of its own", quote(name))
+	}
+	return unknown("metadata item", name, properties)
+}
+
 // list is "a, b or c".
 func list(names []string) string {
 	switch len(names) {

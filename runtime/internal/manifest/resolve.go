@@ -73,8 +73,12 @@ type Resolved struct {
 // Redact replaces every secret value of the component in text by "***", for
 // messages that a store made of its properties. Secrets shorter than four
 // bytes are left: they would tear up ordinary words.
-func (r *Resolved) Redact(text string) string {
-	for _, s := range r.secrets {
+func (r *Resolved) Redact(text string) string { return Redact(text, r.secrets) }
+
+// Redact replaces secrets, which are not empty and come longest first, in a
+// text for people.
+func Redact(text string, secrets []string) string {
+	for _, s := range secrets {
 		text = strings.ReplaceAll(text, s, "***")
 	}
 	return text

@@ -33,7 +33,7 @@ func (s *Schema) Check(items []Item) (problems []Problem) {
 		name := fold(names, it.Name)
 		if name == "" {
 			if s.compiled.AdditionalProperties == nil && len(s.compiled.PatternProperties) == 0 {
-				c.problem(it.Pos, "%s", unknown("metadata item", it.Name, names))
+				c.problem(it.Pos, "%s", unknownItem(it.Name, names))
 				continue
 			}
 			name = it.Name
@@ -123,7 +123,7 @@ func (c *schemaCheck) report(e *jsonschema.ValidationError) {
 		names := slices.Sorted(maps.Keys(c.schema.compiled.Properties))
 		for _, name := range k.Properties {
 			if it := c.items[name]; it != nil {
-				c.problem(it.Pos, "%s", unknown("metadata item", it.Name, names))
+				c.problem(it.Pos, "%s", unknownItem(it.Name, names))
 			}
 		}
 	default:
