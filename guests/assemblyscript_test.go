@@ -1,0 +1,123 @@
+package guests_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/abi/storetest"
+	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/runtime"
+)
+
+const passthroughManifest = `{
+	"name": "passthrough", "version": "1.0.0", "abi": {"min": 1, "max": 1},
+	"features": ["ETAG", "TRANSACTIONAL", "TTL", "KEYS", "BULK", "CONTENT_TYPE"],
+	"concurrency": {"mode": "pool", "max": 4}, "state": "host",
+	"metadata": {"type": "object"}, "license": "Apache-2.0",
+	"capabilities": [
+		{"name": "kv", "reason": "keeps the values"}, {"name": "config", "reason": "names the bucket"},
+		{"name": "metric", "reason": "counts"}, {"name": "tcp", "reason": "pings"}
+	]
+}`
+
+// compileAS builds a module with the AssemblyScript kit, and skips the test if
+// there is no compiler; CI does not skip.
+func compileAS(t *testing.T, entry string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.wasm")
+	cmd := exec.Command("./build.sh", out, entry)
+	cmd.Dir = "sdk/assemblyscript"
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 127 && os.Getenv("WASMSTATE_REQUIRE") != "1" {
+		t.Skipf("%s", text)
+	}
+	require.NoError(t, err, "%s", text)
+	wasm, err := os.ReadFile(out)
+	require.NoError(t, err)
+	return wasm
+}
+
+// counted keeps the metrics of a guest.
+type counted struct {
+	mu            sync.Mutex
+	reads, values float64
+}
+
+func (c *counted) Count(_, name string, by float64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads += by
+	return name == "reads"
+}
+
+func (c *counted) Observe(_, name string, _ float64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.values++
+	return name == "bytes"
+}
+
+// echo is a server that sends back what it gets; its address is returned.
+func echo(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				_, _ = io.Copy(c, c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
+
+// TestAssemblyScriptHost runs the suite on a store that uses everything of the
+// AssemblyScript kit that asks the host for something.
+func TestAssemblyScriptHost(t *testing.T) {
+	wasm := compileAS(t, "tests/passthrough.ts")
+	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	wasm, err = m.PackModule(wasm, []byte(passthroughManifest))
+	require.NoError(t, err)
+	kv, metrics, server := backend(t, "state.in-memory"), &counted{}, echo(t)
+	open := func(t *testing.T) abi.Store {
+		cfg := runtime.ModuleConfig{Component: "passthrough"}
+		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
+		cfg.Host.Config = map[string]string{"label": "data", "echo": server}
+		cfg.Host.Metrics = metrics
+		cfg.Host.TCP = []string{server}
+		cfg.Host.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		s, err := m.Open(t.Context(), wasm, cfg)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = s.Close() })
+		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "passthrough"}))
+		return s
+	}
+	storetest.Run(t, open, storetest.Options{Small: true, Shared: true})
+	require.NoError(t, open(t).(abi.Pinger).Ping(t.Context()), "the echo comes back")
+	require.Positive(t, metrics.reads)
+	require.Equal(t, metrics.reads, metrics.values)
+}
