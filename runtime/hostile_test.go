@@ -329,7 +329,11 @@ func attack(t *testing.T, m *runtime.Modules, wasm []byte, at string, timeout ti
 		return "load", 0, err
 	}
 	defer func() { require.NoError(t, s.Close()) }()
-	initCtx, cancel := context.WithTimeout(ctx, timeout)
+	initTimeout := timeout
+	if at != "init" {
+		initTimeout = patientTimeout
+	}
+	initCtx, cancel := context.WithTimeout(ctx, initTimeout)
 	defer cancel()
 	from := time.Now() // of the last call
 	if err := s.Init(initCtx, abi.Metadata{Name: "hostile", Properties: map[string]string{"a": "b"}}); err != nil {
