@@ -14,7 +14,7 @@ use envelope::{Fault, Key, Place};
 use wasmstate::kv::{Bucket, Features};
 use wasmstate::{host, Batch, Bytes, Code, Config, Error, Failed, KeyPage, Request, Result, Store, Value};
 
-struct Cipher {
+pub struct Cipher {
     component: String,
     label: String,
     bucket: Bucket,
@@ -31,7 +31,10 @@ const NEEDED: [(Features, &str); 5] = [
 ];
 
 fn key(name: &str) -> Result<Key> {
-    let secret = host::secret(name).map_err(|e| Error::new(e.code, format!("the secret {name:?} cannot be read: grant it in the sandbox's secrets")))?;
+    let secret = host::secret(name).map_err(|e| {
+        let why = if e.code == Code::Permission { "is not granted: add it to the sandbox's secrets" } else { "cannot be read from the secret store" };
+        Error::new(e.code, format!("the secret {name:?} {why}"))
+    })?;
     secret.text().and_then(Key::parse).ok_or_else(|| {
         Error::new(Code::InvalidArgument, format!("the secret {name:?} is no key: a key is 64 hexadecimal digits (openssl rand -hex 32)"))
     })
