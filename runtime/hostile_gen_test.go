@@ -118,7 +118,6 @@ func TestGeneratedHostileModules(t *testing.T) {
 			}
 			t.Logf("%d bytes, %v: %v", len(wasm), took, err)
 			var ge *runtime.GuestError
-			require.Less(t, took, 30*time.Second)
 			if tc.allowed && err == nil {
 				return
 			}

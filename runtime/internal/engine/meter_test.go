@@ -53,7 +53,6 @@ func TestFuelStopsLoopsAndRecursion(t *testing.T) {
 			require.Equal(t, engine.KindDeadline, ge.Kind, err)
 			require.Equal(t, abi.CodeTimeout, abi.CodeOf(err))
 			require.NotEmpty(t, ge.Stack)
-			require.Less(t, took, 10*time.Second)
 			over = append(over, took-100*time.Millisecond)
 			t.Log(what, took, err)
 		}
