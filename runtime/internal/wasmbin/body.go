@@ -214,7 +214,7 @@ func (c *checker) signature(in *instr) int64 {
 	}
 	index := in.a // of a type
 	if in.op == opCall || in.op == opReturnCall {
-		index = uint32(c.m.funcs[in.a])
+		index = c.m.funcs[in.a]
 	}
 	t := &c.m.types[index]
 	return int64(len(t.Params) + len(t.Results))
