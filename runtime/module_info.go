@@ -81,16 +81,31 @@ func describe(name string, kind wasmbin.Kind, typ wasmbin.FuncType) string {
 	return name + " " + kind.String()
 }
 
+// PackOption changes what PackModule does.
+type PackOption func(*packing)
+
+type packing struct{ keepDebug bool }
+
+// KeepDebug keeps line numbers (DWARF) in the module, for ModuleConfig.Debug.
+func KeepDebug() PackOption { return func(p *packing) { p.keepDebug = true } }
+
 // PackModule validates manifest (JSON), embeds it in wasm in place of an
-// earlier one, strips debug sections and returns the new module. An error is a
-// *GuestError of kind load that lists everything that is wrong: the module, the
-// manifest, exports that the manifest promises, capabilities that are imported
-// and not wished.
-func (m *Modules) PackModule(wasm, manifest []byte) ([]byte, error) {
+// earlier one, strips debug sections and returns the new module; the names of
+// functions stay. An error is a *GuestError of kind load that lists everything
+// that is wrong: the module, the manifest, exports that the manifest promises,
+// capabilities that are imported and not wished.
+func (m *Modules) PackModule(wasm, manifest []byte, opts ...PackOption) ([]byte, error) {
+	var p packing
+	for _, opt := range opts {
+		opt(&p)
+	}
 	if _, err := wasmbin.ParseManifest(manifest); err != nil {
 		return nil, refusal("", err.Error())
 	}
-	packed, err := wasmbin.StripDebug(wasm)
+	packed, err := wasm, error(nil)
+	if !p.keepDebug {
+		packed, err = wasmbin.StripDebug(wasm)
+	}
 	if err == nil {
 		packed, err = wasmbin.SetCustom(packed, abi.ManifestSection, manifest)
 	}

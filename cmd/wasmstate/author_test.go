@@ -164,6 +164,25 @@ func TestPack(t *testing.T) {
 	require.Contains(t, errs, "-o is missing")
 }
 
+// TestPackDebug: line numbers go unless they are wanted.
+func TestPackDebug(t *testing.T) {
+	raw, err := os.ReadFile(minimalGuest)
+	require.NoError(t, err)
+	const section = ".debug_line"
+	dir := write(t, t.TempDir(), "raw.wasm", string(raw)+"\x00\x0f\x0b"+section+"xyz")
+	for _, keep := range []bool{false, true} {
+		args := []string{"pack", filepath.Join(dir, "raw.wasm"), "--manifest", "../../guests/minimal-go/wasmstate.yaml", "-o", filepath.Join(dir, "out.wasm")}
+		if keep {
+			args = append(args, "--keep-debug")
+		}
+		code, _, errs := command(t, args...)
+		require.Zero(t, code, errs)
+		out, err := os.ReadFile(filepath.Join(dir, "out.wasm"))
+		require.NoError(t, err)
+		require.Equal(t, keep, strings.Contains(string(out), section))
+	}
+}
+
 func TestCall(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state.json")
 	call := func(wantCode int, args ...string) (stdout, stderr string) {

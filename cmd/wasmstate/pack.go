@@ -13,6 +13,7 @@ import (
 
 func packCmd() *cobra.Command {
 	var manifest, out string
+	var keepDebug bool
 	cmd := &cobra.Command{
 		Use:   "pack IN.wasm --manifest wasmstate.yaml -o OUT.wasm",
 		Short: "Put the manifest into a module",
@@ -42,7 +43,11 @@ abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
 				return err
 			}
 			defer modules.Close()
-			packed, err := modules.PackModule(wasm, doc)
+			var opts []runtime.PackOption
+			if keepDebug {
+				opts = append(opts, runtime.KeepDebug())
+			}
+			packed, err := modules.PackModule(wasm, doc, opts...)
 			if err != nil {
 				return fmt.Errorf("%s with %s: %w", args[0], manifest, err)
 			}
@@ -58,6 +63,7 @@ abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
 		},
 	}
 	cmd.Flags().StringVar(&manifest, "manifest", "wasmstate.yaml", "the manifest, YAML or JSON")
+	cmd.Flags().BoolVar(&keepDebug, "keep-debug", false, "keep line numbers, for --debug of the other commands")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the file to write")
 	return cmd
 }
