@@ -142,6 +142,11 @@ func TestHTTPStoreErrors(t *testing.T) {
 		err := get(s)
 		require.Equal(t, code, abi.CodeOf(err), "status %d: %v", status, err)
 	}
+	server.status = 404
+	conditional := &abi.SetRequest{Key: []byte("k"), ETag: []byte("v1")}
+	require.ErrorIs(t, s.Set(t.Context(), conditional, &abi.SetResponse{}), abi.ErrETagMismatch, "some services answer so")
+	require.ErrorIs(t, s.Delete(t.Context(), &abi.DeleteRequest{Key: []byte("k"), ETag: []byte("v1")}), abi.ErrETagMismatch)
+	require.NoError(t, s.Delete(t.Context(), &abi.DeleteRequest{Key: []byte("k")}))
 	server.status, server.token = 0, "opensesame"
 	require.Equal(t, abi.CodePermission, abi.CodeOf(get(s)))
 	s, err = o.openHTTP(t, url, url+"/", "token", "service")

@@ -1,7 +1,7 @@
 import { Batch, Code, Request, Response, Store } from "../../sdk/assemblyscript/assembly";
 import { Exchange } from "../../sdk/assemblyscript/assembly/http";
 import { copyBytes } from "../../sdk/assemblyscript/assembly/message";
-import { secret } from "../../sdk/assemblyscript/assembly/settings";
+import { secret, wipe } from "../../sdk/assemblyscript/assembly/settings";
 import { escape, plain, quoted, unquoted } from "./text";
 
 /** Keeps values at <url>/<key>: README.md says what the service has to do. */
@@ -24,6 +24,7 @@ export class HTTPStore extends Store {
         return Code.Permission;
       }
       this.token = String.UTF8.decode(value);
+      wipe(value);
     }
     return Code.OK;
   }
@@ -31,7 +32,7 @@ export class HTTPStore extends Store {
   get(req: Request, resp: Response): Code {
     const x = this.exchange("GET", req);
     if (x.response() != Code.OK) return this.broken(x, resp);
-    if (x.status != 200) return this.refused(x, resp);
+    if (x.status != 200) return this.refused(x, resp, false);
     const body = x.readAll();
     if (x.code != Code.OK) return this.broken(x, resp);
     const etag = x.responseHeader("etag");
@@ -54,7 +55,7 @@ export class HTTPStore extends Store {
     if (req.etag.length) x.header("If-Match", quoted(req.etag));
     else if (req.firstWrite) x.header("If-None-Match", "*");
     if (x.response() != Code.OK) return this.broken(x, resp);
-    if (x.status < 200 || x.status > 299) return this.refused(x, resp);
+    if (x.status < 200 || x.status > 299) return this.refused(x, resp, req.etag.length > 0);
     const etag = x.responseHeader("etag");
     if (!etag) {
       resp.message = "the service answers without an ETag";
@@ -74,7 +75,7 @@ export class HTTPStore extends Store {
       x.close();
       return Code.OK;
     }
-    if (x.status < 200 || x.status > 299) return this.refused(x, resp);
+    if (x.status < 200 || x.status > 299) return this.refused(x, resp, req.etag.length > 0);
     x.close();
     return Code.OK;
   }
@@ -95,11 +96,11 @@ export class HTTPStore extends Store {
   }
 
   // refused is an answer that is not the one wished for.
-  private refused(x: Exchange, resp: Response): Code {
+  private refused(x: Exchange, resp: Response, etag: bool): Code {
     const status = x.status;
     x.close();
     switch (status) {
-      case 404: return Code.NotFound;
+      case 404: return etag ? Code.ETagMismatch : Code.NotFound; // what is missing has no etag
       case 412: return Code.ETagMismatch;
     }
     resp.message = "the service answers with status " + status.toString();

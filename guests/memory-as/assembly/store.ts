@@ -1,16 +1,26 @@
 import { Batch, Bytes, Code, compare, compareBytes, hex64, now, Page, random64, Request, Response, startsWith, Store } from "../../sdk/assemblyscript/assembly";
 import { Entry, Table } from "./table";
 
+// What an entry costs beyond its key, value and content type: the objects of the
+// heap and the etag.
+const OVERHEAD: i64 = 224;
+
 export class MemoryStore extends Store {
   private table: Table = new Table();
   private lastETag: u64 = 0; // random at the start, so that etags do not repeat after a reload
   private sorted: Entry[] | null = null; // by key; null = to be sorted again
   private swept: i32 = 0; // the slot that idle looks at next
   private cursor: ArrayBuffer = new ArrayBuffer(4);
+  private bytes: i64 = 0; // of all entries
+  private most: i64 = 32 << 20; // the property maxBytes
 
   init(properties: Batch, resp: Response): Code {
     this.lastETag = random64();
-    return Code.OK;
+    const most = properties.metadata.get("maxBytes");
+    if (most) this.most = number(most);
+    if (this.most >= 65536) return Code.OK;
+    resp.message = "the property maxBytes is not a number of bytes of at least 65536";
+    return Code.InvalidArgument;
   }
 
   get(req: Request, resp: Response): Code {
@@ -22,6 +32,8 @@ export class MemoryStore extends Store {
 
   set(req: Request, resp: Response): Code {
     if (!this.allowed(req, req.firstWrite)) return Code.ETagMismatch;
+    const code = this.room(req, resp);
+    if (code != Code.OK) return code;
     const e = this.entry(req);
     this.put(e);
     resp.etag = e.etag;
@@ -40,14 +52,16 @@ export class MemoryStore extends Store {
     const was: (Entry | null)[] = [], keys: ArrayBuffer[] = [];
     for (let i = 0; i < ops.length; i++) {
       const req = ops.at(i);
-      if (!this.allowed(req, req.firstWrite && !req.isDelete)) {
+      let code = Code.ETagMismatch;
+      if (this.allowed(req, req.firstWrite && !req.isDelete)) code = req.isDelete ? Code.OK : this.room(req, resp);
+      if (code != Code.OK) {
         for (let k = was.length - 1; k >= 0; k--) {
           const old = was[k];
           if (old) this.put(old);
-          else if (this.table.take(keys[k])) this.sorted = null;
+          else this.remove(keys[k]);
         }
         ops.failed = i;
-        return Code.ETagMismatch;
+        return code;
       }
       if (req.isDelete) {
         keys.push(req.key.copy());
@@ -104,6 +118,8 @@ export class MemoryStore extends Store {
     for (let i = 0; i < items.length; i++) {
       const it = items.at(i);
       if (it.ttlMs && <i64>it.ttlMs <= now()) continue;
+      const code = this.room(it, resp);
+      if (code != Code.OK) return code;
       this.put(new Entry(it.key.copy(), it.key.hash(), it.value.copy(), it.etag.copy(), optional(it.contentType), <i64>it.ttlMs));
     }
     return Code.OK;
@@ -116,10 +132,7 @@ export class MemoryStore extends Store {
       const at = this.swept++ & (slots.length - 1);
       for (let e = slots[at]; e; ) {
         const next = e.next;
-        if (expired(e)) {
-          this.table.take(e.key);
-          this.sorted = null;
-        }
+        if (expired(e)) this.remove(e.key);
         e = next;
       }
     }
@@ -144,15 +157,40 @@ export class MemoryStore extends Store {
 
   private put(e: Entry): Entry | null {
     const old = this.table.put(e);
-    if (this.sorted) this.sorted = null;
+    this.bytes += cost(e) - (old ? cost(old) : 0);
+    this.sorted = null;
     return old;
   }
 
   private take(key: Bytes): Entry | null {
     const e = this.table.find(key);
-    if (!e) return null;
-    this.sorted = null;
-    return this.table.take(e.key);
+    return e ? this.remove(e.key) : null;
+  }
+
+  private remove(key: ArrayBuffer): Entry | null {
+    const e = this.table.take(key);
+    if (e) {
+      this.sorted = null;
+      this.bytes -= cost(e);
+    }
+    return e;
+  }
+
+  // room refuses a write that does not fit, before anything is allocated for it:
+  // an allocation that fails would end the instance and all of its data.
+  private room(req: Request, resp: Response): Code {
+    const size = OVERHEAD + req.key.length + req.value.length + req.contentType.length;
+    if (size > this.most / 4) {
+      resp.message = "the value is larger than a quarter of maxBytes";
+      return Code.TooLarge;
+    }
+    if (this.bytes + size <= this.most) return Code.OK;
+    const old = this.table.find(req.key);
+    if (this.bytes + size - (old ? cost(old) : 0) <= this.most) return Code.OK;
+    this.idle(); // the expired may be enough
+    if (this.bytes + size <= this.most) return Code.OK;
+    resp.message = "the store is full: it keeps as much as maxBytes allows";
+    return Code.Quota;
   }
 
   private inOrder(): Entry[] {
@@ -177,6 +215,11 @@ function expired(e: Entry): bool {
   return e.expiresMs != 0 && e.expiresMs <= now();
 }
 
+function cost(e: Entry): i64 {
+  const type = e.contentType;
+  return OVERHEAD + e.key.byteLength + e.value.byteLength + (type ? type.byteLength : 0);
+}
+
 function optional(b: Bytes): ArrayBuffer | null {
   return b.length ? b.copy() : null;
 }
@@ -186,6 +229,17 @@ function fill(resp: Response, e: Entry): void {
   resp.etag = e.etag;
   resp.contentType = e.contentType;
   resp.expiresMs = e.expiresMs;
+}
+
+// number reads decimal digits; 0 for anything else.
+function number(text: string): i64 {
+  let n: i64 = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (<u32>digit > 9 || n > 1 << 40) return 0;
+    n = n * 10 + digit;
+  }
+  return n;
 }
 
 // after is the index of the first entry at or, if beyond, after the key.

@@ -25,7 +25,7 @@ export class Bytes {
     return out;
   }
 
-  /** The text; invalid UTF-8 is replaced. */
+  /** The text. Keys are valid UTF-8; other bytes may become any text. */
   toString(): string {
     return this.length ? String.UTF8.decodeUnsafe(this.at, this.length) : "";
   }

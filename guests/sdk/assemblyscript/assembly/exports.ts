@@ -5,8 +5,7 @@ import { answer, batch, begin, buffer, bufferSize, open, readMany, readOne, refu
 import { theStore } from "./serve";
 
 export function ws_open(abi: u32, want: u32): u64 {
-  if (abi != 1) return 0;
-  open(want);
+  if (abi != 1 || !open(want)) return 0;
   return <u64>buffer << 32 | bufferSize;
 }
 

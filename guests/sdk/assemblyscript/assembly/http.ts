@@ -110,18 +110,16 @@ export class Exchange {
 
   /** The whole body. Look at code afterwards. */
   readAll(): ArrayBuffer {
-    let all = new ArrayBuffer(0);
+    let all = new ArrayBuffer(4096), n = 0;
     while (true) {
-      const part = this.read();
-      if (!part.byteLength) return all;
-      if (!all.byteLength) {
-        all = part;
-        continue;
-      }
-      const both = new ArrayBuffer(all.byteLength + part.byteLength);
-      memory.copy(changetype<usize>(both), changetype<usize>(all), all.byteLength);
-      memory.copy(changetype<usize>(both) + all.byteLength, changetype<usize>(part), part.byteLength);
-      all = both;
+      const r = http_read(this.handle, changetype<usize>(all) + n, all.byteLength - n);
+      this.fail(codeOf(r));
+      if (!<u32>r) return n == all.byteLength ? all : all.slice(0, n);
+      n += <i32>r;
+      if (n < all.byteLength) continue;
+      const more = new ArrayBuffer(n * 2);
+      memory.copy(changetype<usize>(more), changetype<usize>(all), n);
+      all = more;
     }
   }
 

@@ -22,12 +22,23 @@ export function hold(h: Holder): void {
   held = h;
 }
 
-/** Makes the buffer at least want bytes large. */
-export function open(want: u32): void {
-  if (want <= bufferSize) return;
-  if (buffer) heap.free(buffer);
-  buffer = heap.alloc(want);
-  bufferSize = want;
+/**
+ * Makes the buffer at least want bytes large; false if there is no memory. The
+ * heap would end the instance then, so the buffer is in pages of its own. They
+ * cannot be given back: each buffer has twice the size of the one before.
+ */
+export function open(want: u32): bool {
+  if (want <= bufferSize) return true;
+  let size = max<u64>(want, min<u64>(<u64>bufferSize * 2, 1 << 30));
+  let page = memory.grow(<i32>((size + 0xffff) >> 16));
+  if (page < 0) {
+    size = want;
+    page = memory.grow(<i32>((size + 0xffff) >> 16));
+    if (page < 0) return false;
+  }
+  buffer = <usize>page << 16;
+  bufferSize = <u32>min<u64>((size + 0xffff) & ~0xffff, u32.MAX_VALUE);
+  return true;
 }
 
 /** Forgets the last answer. */
