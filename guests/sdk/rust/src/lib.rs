@@ -39,8 +39,11 @@ extern crate std;
 
 pub mod codec;
 pub mod host;
+pub mod http;
 pub mod kv;
 pub mod message;
+mod net;
+pub mod tcp;
 #[cfg(all(not(feature = "std"), target_arch = "wasm32"))]
 mod freestanding;
 #[doc(hidden)]
