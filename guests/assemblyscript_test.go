@@ -121,3 +121,32 @@ func TestAssemblyScriptHost(t *testing.T) {
 	require.Positive(t, metrics.reads)
 	require.Equal(t, metrics.reads, metrics.values)
 }
+
+// TestAssemblyScriptErrors: a throw ends the instance and says what and where;
+// a code and its message go to the caller.
+func TestAssemblyScriptErrors(t *testing.T) {
+	wasm := compileAS(t, "tests/throws.ts")
+	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	wasm, err = m.PackModule(wasm, []byte(`{"name": "throws", "abi": {"min": 1, "max": 1}, "state": "none"}`))
+	require.NoError(t, err)
+	var lines []string
+	cfg := runtime.ModuleConfig{Component: "throws", Instances: 1}
+	cfg.Host.Log = func(_ hostfuncs.Level, line string) { lines = append(lines, line) }
+	s, err := m.Open(t.Context(), wasm, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "throws"}))
+	err = s.Set(t.Context(), &abi.SetRequest{Key: []byte("k")}, &abi.SetResponse{})
+	require.Equal(t, abi.CodeQuota, abi.CodeOf(err))
+	require.ErrorContains(t, err, "no room for ключ")
+	require.Equal(t, []string{"set ключ"}, lines)
+	err = s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
+	require.ErrorContains(t, err, "the answer is missing")
+	require.ErrorContains(t, err, "tests/throws.ts:8")
+	var fault *runtime.GuestError
+	require.ErrorAs(t, err, &fault)
+	err = s.Delete(t.Context(), &abi.DeleteRequest{Key: []byte("k")})
+	require.ErrorContains(t, err, "index out of range")
+}
