@@ -55,7 +55,7 @@ impl Cipher {
 
     fn seal(&self, req: &Request<'_>) -> Result<Vec<u8>> {
         let mut nonce = [0; 24];
-        host::random(&mut nonce);
+        host::random(&mut nonce)?;
         envelope::seal(&self.keys[0], nonce, self.place(req.key, req.content_type), req.value).ok_or_else(full)
     }
 

@@ -77,7 +77,7 @@ fn value(e: &Entry) -> Value<'_> {
 
 impl Store for Memory {
     fn open(_: &Config<'_>) -> Result<Self> {
-        Ok(Memory { table: Table::new(), epoch: host::random_u64(), counter: 0, sweep: 0 })
+        Ok(Memory { table: Table::new(), epoch: host::random_u64()?, counter: 0, sweep: 0 })
     }
 
     fn get(&self, req: &Request<'_>) -> Result<Value<'_>> {

@@ -44,18 +44,17 @@ pub fn monotonic_ns() -> i64 {
     imports::monotonic()
 }
 
-/// Fills `out` with random bytes. Ends the instance if the host cannot.
-pub fn random(out: &mut [u8]) {
-    if imports::random(out) >> 32 != 0 {
-        panic!("the host gives no random bytes");
-    }
+/// Fills `out` with random bytes of the system. Fails when the operation is
+/// given up or its budget is used up; do not go on with what is in `out` then.
+pub fn random(out: &mut [u8]) -> Result<()> {
+    number(imports::random(out)).map(drop)
 }
 
-/// A number of 64 random bits.
-pub fn random_u64() -> u64 {
+/// A number of 64 random bits. Fails as [`random`].
+pub fn random_u64() -> Result<u64> {
     let mut b = [0; 8];
-    random(&mut b);
-    u64::from_le_bytes(b)
+    random(&mut b)?;
+    Ok(u64::from_le_bytes(b))
 }
 
 /// A value that the operator wrote into the sandbox's `config`.
