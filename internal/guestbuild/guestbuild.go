@@ -65,7 +65,7 @@ func cached(root, name string) ([]byte, error) {
 		return compile(root, name)
 	}
 	dir = filepath.Join(dir, "wasmstate", "guests")
-	file := filepath.Join(dir, name+"-"+sum[:24]+".wasm")
+	file := filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+"-"+sum[:24]+".wasm")
 	if wasm, err := os.ReadFile(file); err == nil {
 		return wasm, nil
 	}

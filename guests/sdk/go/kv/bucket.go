@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/guests/sdk/go/internal/module"
 )
 
 //go:wasmimport wasmstate_kv bucket
@@ -185,14 +186,7 @@ func (b *Bucket) itemError(item *abi.ResponseView) error {
 }
 
 // at is what a response points at, which lies in the buffer behind the record.
-func (b *Bucket) at(s abi.Span) []byte {
-	base, _ := bytes(b.out)
-	off := uint64(s.Addr) - uint64(uint32(uintptr(base)))
-	if s.Len == 0 || off > uint64(len(b.out)) || uint64(s.Len) > uint64(len(b.out))-off {
-		return nil
-	}
-	return b.out[off : off+uint64(s.Len)]
-}
+func (b *Bucket) at(s abi.Span) []byte { return module.At(b.out, s) }
 
 // call sends a request and reads the response. With an error the response is
 // nil if the host sent none.
