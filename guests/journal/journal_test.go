@@ -14,6 +14,7 @@ import (
 	"github.com/wasmstate/wasmstate/builtin/memstore"
 	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/guestbuild"
 	"github.com/wasmstate/wasmstate/runtime"
 )
 
@@ -67,6 +68,18 @@ func TestSuite(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestStandardGo is the same source without TinyGo.
+func TestStandardGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	m, _ := modules(t)
+	wasm := guestbuild.Go(t, "journal")
+	storetest.Run(t, func(t *testing.T) abi.Store { return open(t, m, wasm, memory(t), nil) }, storetest.Options{
+		Small: true, Skip: map[string]string{"close.goroutines": "the store behind it is closed after it"},
+	})
 }
 
 func get(t *testing.T, s abi.Store, key, version string) (string, error) {

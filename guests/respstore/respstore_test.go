@@ -17,6 +17,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/guestbuild"
 	"github.com/wasmstate/wasmstate/runtime"
 )
 
@@ -71,6 +72,16 @@ func TestSuite(t *testing.T) {
 	storetest.Run(t, o.open, storetest.Options{Small: true, Shared: true, Reopen: func(context.Context) (abi.Store, error) {
 		return o.open(t), nil
 	}})
+}
+
+// TestStandardGo is the same source without TinyGo.
+func TestStandardGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	o := on(t, redis(t).addr())
+	o.wasm = guestbuild.Go(t, "respstore")
+	storetest.Run(t, o.open, storetest.Options{Small: true, Shared: true})
 }
 
 func set(t *testing.T, s abi.Store, key, value, etag string) (string, error) {
