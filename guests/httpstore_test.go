@@ -142,6 +142,12 @@ func TestHTTPStoreErrors(t *testing.T) {
 		err := get(s)
 		require.Equal(t, code, abi.CodeOf(err), "status %d: %v", status, err)
 	}
+	server.status = 503
+	require.Equal(t, abi.CodeUnavailable, abi.CodeOf(s.(abi.Pinger).Ping(t.Context())))
+	server.status = 0
+	require.NoError(t, s.(abi.Pinger).Ping(t.Context()))
+	_, err = o.openHTTP(t, url+"?tenant=a", url+"/")
+	require.ErrorContains(t, err, "query")
 	server.status = 404
 	conditional := &abi.SetRequest{Key: []byte("k"), ETag: []byte("v1")}
 	require.ErrorIs(t, s.Set(t.Context(), conditional, &abi.SetResponse{}), abi.ErrETagMismatch, "some services answer so")

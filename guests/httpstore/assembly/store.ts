@@ -15,6 +15,10 @@ export class HTTPStore extends Store {
       resp.message = "the property url is missing: where the values are, such as https://values.example/v1";
       return Code.InvalidArgument;
     }
+    if (url.includes("?") || url.includes("#")) {
+      resp.message = "the property url has a query or a fragment: a key is appended to its path";
+      return Code.InvalidArgument;
+    }
     this.url = url.endsWith("/") ? url : url + "/";
     const token = properties.metadata.get("token");
     if (token) {
@@ -30,7 +34,7 @@ export class HTTPStore extends Store {
   }
 
   get(req: Request, resp: Response): Code {
-    const x = this.exchange("GET", req);
+    const x = this.exchange("GET", escape(req.key), req.deadlineMs);
     if (x.response() != Code.OK) return this.broken(x, resp);
     if (x.status != 200) return this.refused(x, resp, false);
     const body = x.readAll();
@@ -50,7 +54,7 @@ export class HTTPStore extends Store {
   set(req: Request, resp: Response): Code {
     if (req.ttlMs) return Code.Unsupported;
     if (!plain(req.etag)) return Code.ETagInvalid;
-    const x = this.exchange("PUT", req);
+    const x = this.exchange("PUT", escape(req.key), req.deadlineMs);
     x.body(req.contentType.length ? req.contentType.toString() : untyped, copyBytes(req.value));
     if (req.etag.length) x.header("If-Match", quoted(req.etag));
     else if (req.firstWrite) x.header("If-None-Match", "*");
@@ -68,7 +72,7 @@ export class HTTPStore extends Store {
 
   delete(req: Request, resp: Response): Code {
     if (!plain(req.etag)) return Code.ETagInvalid;
-    const x = this.exchange("DELETE", req);
+    const x = this.exchange("DELETE", escape(req.key), req.deadlineMs);
     if (req.etag.length) x.header("If-Match", quoted(req.etag));
     if (x.response() != Code.OK) return this.broken(x, resp);
     if (x.status == 404 && !req.etag.length) { // to delete what is not there is no error
@@ -80,8 +84,17 @@ export class HTTPStore extends Store {
     return Code.OK;
   }
 
-  private exchange(method: string, req: Request): Exchange {
-    const x = new Exchange(method, this.url + escape(req.key)).keepRedirects().timeout(req.deadlineMs);
+  // ping asks for something that is no key: a service that knows of nothing is fine.
+  ping(resp: Response): Code {
+    const x = this.exchange("GET", "~", 0);
+    if (x.response() != Code.OK) return this.broken(x, resp);
+    if (x.status != 404 && (x.status < 200 || x.status > 299)) return this.refused(x, resp, false);
+    x.close();
+    return Code.OK;
+  }
+
+  private exchange(method: string, path: string, deadlineMs: u64): Exchange {
+    const x = new Exchange(method, this.url + path).keepRedirects().timeout(deadlineMs);
     if (this.token.length) x.header("Authorization", "Bearer " + this.token);
     return x;
   }
