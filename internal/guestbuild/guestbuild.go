@@ -161,7 +161,9 @@ func compile(root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	modules, err := runtime.NewModules(runtime.ModulesConfig{})
+	// Programs that link package net are beyond the default; who opens them says so.
+	limits := map[string]int64{"branchTargetsTotal": 256 << 10}
+	modules, err := runtime.NewModules(runtime.ModulesConfig{Limits: limits})
 	if err != nil {
 		return nil, err
 	}

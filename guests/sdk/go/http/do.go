@@ -166,3 +166,8 @@ func (b *body) Close() error {
 	}
 	return nil
 }
+
+// failure is the error of a code of the host.
+func failure(what string, code abi.Code) error {
+	return abi.NewError(code, "http: "+what+": "+code.String())
+}

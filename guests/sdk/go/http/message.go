@@ -44,8 +44,3 @@ func (r *Response) Get(name string) string {
 	}
 	return ""
 }
-
-// failure is the error of a code of the host.
-func failure(what string, code abi.Code) error {
-	return abi.NewError(code, "http: "+what+": "+code.String())
-}

@@ -40,7 +40,7 @@ func Do(req *Request) (*Response, error) {
 	if req.NoRedirects {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
-	got, err := client.Do(r)
+	got, err := client.Do(r) //nolint:bodyclose // the caller closes it, as Response.Body
 	if err != nil {
 		cancel()
 		code := abi.CodeUnavailable
