@@ -104,6 +104,7 @@ export class HTTPStore extends Store {
     resp.message = "the service cannot be reached";
     if (x.code == Code.Permission) resp.message = "the sandbox does not allow this address: sandbox: {http: [\"GET,PUT,DELETE " + this.url + "\"]}";
     if (x.code == Code.Timeout) resp.message = "the service did not answer in time";
+    if (x.code == Code.Cancelled) resp.message = "the caller gave up before the service answered";
     x.close();
     return x.code;
   }
