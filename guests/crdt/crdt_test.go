@@ -213,3 +213,54 @@ func TestWhatIsStored(t *testing.T) {
 		require.ErrorIs(t, s.Set(t.Context(), &abi.SetRequest{Key: []byte(key), Value: []byte("1")}, &abi.SetResponse{}), abi.ErrCorrupt)
 	}
 }
+
+// shaky loses some writes on the way there and the answer of some on the way back.
+type shaky struct {
+	hostfuncs.KV
+	sets int
+}
+
+func (s *shaky) Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) error {
+	s.sets++
+	if s.sets%4 == 1 {
+		return abi.NewError(abi.CodeUnavailable, "lost before it arrived")
+	}
+	err := s.KV.Set(ctx, req, resp)
+	if err == nil && s.sets%4 == 3 {
+		return abi.NewError(abi.CodeUnavailable, "lost after it arrived")
+	}
+	return err
+}
+
+// TestUncertainWrites: what is reported as done was done once, and what is
+// reported as failed was not done.
+func TestUncertainWrites(t *testing.T) {
+	m, wasm := modules(t)
+	s := replica(t, m, wasm, &shaky{KV: memory(t).(hostfuncs.KV)})
+	done, last := 0, "none"
+	for i := range 200 {
+		err := s.Set(t.Context(), &abi.SetRequest{Key: []byte("counter/k"), Value: []byte("+1")}, &abi.SetResponse{})
+		if err == nil {
+			done++
+		} else {
+			require.Equal(t, abi.CodeUnavailable, abi.CodeOf(err))
+		}
+		if done > 0 {
+			value, _ := get(t, s, "counter/k")
+			require.Equal(t, strconv.Itoa(done), value)
+		}
+		if i%3 != 0 {
+			continue // so that both keys meet both kinds of loss
+		}
+		text := strconv.Itoa(i)
+		if s.Set(t.Context(), &abi.SetRequest{Key: []byte("k"), Value: []byte(text)}, &abi.SetResponse{}) == nil {
+			last = text
+		}
+		if last != "none" {
+			value, _ := get(t, s, "k")
+			require.Equal(t, last, value)
+		}
+	}
+	require.Greater(t, done, 100)
+	require.Less(t, done, 200)
+}
