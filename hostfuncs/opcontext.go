@@ -2,6 +2,7 @@ package hostfuncs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -67,11 +68,18 @@ func (c *opContext) standard() context.Context {
 	if c.inner != nil {
 		return c.inner
 	}
+	deadline, timed := c.deadline, false
+	if c.parent != nil {
+		var own time.Time
+		if own, timed = c.parent.Deadline(); timed && (deadline.IsZero() || own.Before(deadline)) {
+			deadline = own
+		}
+	}
 	var cancel context.CancelFunc
-	if c.deadline.IsZero() {
+	if deadline.IsZero() {
 		c.inner, cancel = context.WithCancel(context.Background())
 	} else {
-		c.inner, cancel = context.WithDeadline(context.Background(), c.deadline)
+		c.inner, cancel = context.WithDeadline(context.Background(), deadline)
 	}
 	if c.parent == nil || c.parent.Done() == nil {
 		c.release = cancel
@@ -80,7 +88,14 @@ func (c *opContext) standard() context.Context {
 		}
 		return c.inner
 	}
-	stop := context.AfterFunc(c.parent, cancel)
+	parent := c.parent
+	stop := context.AfterFunc(parent, func() {
+		// The caller's deadline is inner's as well: its own timer ends it, with
+		// the error of a deadline and not of a caller who left.
+		if !timed || !errors.Is(parent.Err(), context.DeadlineExceeded) {
+			cancel()
+		}
+	})
 	c.release = func() {
 		stop()
 		cancel()
