@@ -345,12 +345,13 @@ func (in *Instance) Done() {
 // end by their deadlines, and releases everything. Idempotent.
 func (g *Guest) Close() error {
 	g.closeOnce.Do(func() {
-		g.cancel()
-		var all sync.WaitGroup
 		for _, p := range g.pools {
-			all.Go(p.close)
+			p.close()
 		}
-		all.Wait()
+		g.cancel() // what is being made; after close, so that no caller hears of it
+		for _, p := range g.pools {
+			<-p.empty
+		}
 		g.background.Wait()
 		g.closeErr = g.prog.close()
 		if g.cfg.Host != nil {

@@ -117,6 +117,12 @@ func (p *pool) make() {
 		p.mu.Unlock()
 		return
 	}
+	if p.closed { // what was being made was cancelled: that is no fault
+		p.total--
+		p.vacated()
+		p.mu.Unlock()
+		return
+	}
 	p.counts.retired[CauseSetup]++
 	d := p.breaker.fail(time.Now(), true, err)
 	failures := p.breaker.failures
@@ -148,7 +154,7 @@ func (p *pool) wait(ctx context.Context, op int) (*Instance, error) {
 
 	start := time.Now()
 	var limit <-chan time.Time
-	if d := p.g.cfg.MaxWait; d > 0 {
+	if d := p.g.cfg.MaxWait; d > 0 && op != opSetup { // the start has its own time
 		t := time.NewTimer(d)
 		defer t.Stop()
 		limit = t.C
@@ -363,15 +369,11 @@ func (p *pool) trim() {
 	p.minFree = len(p.free)
 }
 
-// close sends everybody away and waits until every instance is gone. Instances
-// in use go when their operation ends.
+// close sends everybody away, once. Instances in use go when their operation
+// ends; empty is closed after the last one.
 func (p *pool) close() {
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		<-p.empty
-		return
-	}
+	defer p.mu.Unlock()
 	p.closed = true
 	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 		w.settle(nil, abi.ErrClosed)
@@ -383,6 +385,4 @@ func (p *pool) close() {
 	if p.total == 0 {
 		close(p.empty)
 	}
-	p.mu.Unlock()
-	<-p.empty
 }

@@ -306,6 +306,33 @@ func TestCloseDuringTraffic(t *testing.T) {
 	require.NoError(t, g.Close())
 }
 
+// TestCloseWhileAnInstanceIsMade: callers hear that the store is closed, not
+// that making the instance they waited for was cancelled.
+func TestCloseWhileAnInstanceIsMade(t *testing.T) {
+	g, err := engine.Load(t.Context(), config(t, good(t)))
+	require.NoError(t, err)
+	var made atomic.Int32
+	making := make(chan struct{})
+	require.NoError(t, g.Start(t.Context(), func(ctx context.Context, in *engine.Instance) error {
+		if made.Add(1) == 1 {
+			return openBuffer(ctx, in)
+		}
+		close(making)
+		<-ctx.Done()
+		return ctx.Err()
+	}))
+	held, err := g.Acquire(t.Context(), opGet, 0)
+	require.NoError(t, err)
+	got := make(chan error)
+	go func() { got <- do(context.Background(), g) }()
+	<-making
+	closed := make(chan error)
+	go func() { closed <- g.Close() }()
+	require.ErrorIs(t, <-got, abi.ErrClosed)
+	held.Done()
+	require.NoError(t, <-closed)
+}
+
 func TestReentryIsRefused(t *testing.T) {
 	g := start(t, config(t, good(t)))
 	in, err := g.Acquire(t.Context(), opGet, 0)
