@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -82,7 +83,13 @@ func TestStandardGo(t *testing.T) {
 	})
 }
 
-func get(t *testing.T, s abi.Store, key, version string) (string, error) {
+// client is what the helpers use: a store, or the handle of a runtime.
+type client interface {
+	Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) error
+	Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) error
+}
+
+func get(t *testing.T, s client, key, version string) (string, error) {
 	t.Helper()
 	req := abi.GetRequest{Key: []byte(key)}
 	if version != "" {
@@ -96,7 +103,7 @@ func get(t *testing.T, s abi.Store, key, version string) (string, error) {
 	return string(resp.Value), err
 }
 
-func put(t *testing.T, s abi.Store, key, value string) string {
+func put(t *testing.T, s client, key, value string) string {
 	t.Helper()
 	var resp abi.SetResponse
 	require.NoError(t, s.Set(t.Context(), &abi.SetRequest{Key: []byte(key), Value: []byte(value)}, &resp))

@@ -48,7 +48,8 @@ for i, k in ipairs(KEYS) do
     local kind = redis.call('TYPE', k).ok
     if kind == 'hash' then
       versions[k] = redis.call('HGET', k, 'version') or '0'
-      if not tonumber(versions[k]) then return redis.error_reply('WRONGTYPE the version is not a number') end
+      local n = tonumber(versions[k])
+      if not (n and n >= 0 and n < 9007199254740991) then return redis.error_reply('WRONGTYPE the version is not a number') end
     elseif kind == 'string' then
       versions[k] = '0'
     elseif kind ~= 'none' then

@@ -33,6 +33,15 @@
 // guest does: ask ctx.Err between the steps of long work. The host enforces the
 // deadline whatever the guest does.
 //
+// # What a store may reach
+//
+// [Now], [Random] and [Log] are granted to every module, [Config], [Secret],
+// [Count] and [Observe] by the operator. Packages kv, http and tcp beside this
+// one are the other capabilities; guests/journal and guests/respstore are
+// stores made with them. What is not used is not in the module.
+//
+// # Errors
+//
 // With TinyGo only the messages of [abi.Error] reach the host: wrap other errors
 // with abi.NewError(code, err.Error()).
 //
