@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -41,8 +42,9 @@ type faulty struct {
 	imports  func(context.Context, []abi.Item) error
 	close    func() error
 
-	mu   sync.Mutex        // guards kept and whatever a fault keeps
-	kept map[string][]byte // for faults that keep what they should not
+	reads atomic.Int64      // calls of Get
+	mu    sync.Mutex        // guards kept and whatever a fault keeps
+	kept  map[string][]byte // for faults that keep what they should not
 }
 
 // newFaulty opens a good store and breaks it.
@@ -62,6 +64,7 @@ func newFaulty(t testing.TB, spoil func(f *faulty)) abi.Store {
 
 func (f *faulty) Features() abi.Features { return f.features() }
 func (f *faulty) Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) error {
+	f.reads.Add(1)
 	return f.get(ctx, req, resp)
 }
 func (f *faulty) Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) error {
@@ -175,13 +178,17 @@ func (f *faulty) racy() {
 	}
 }
 
-// oneByOne applies transactions without atomicity.
+// oneByOne applies transactions without atomicity. After each operation it lets
+// some reads pass, if there is anybody who reads.
 func (f *faulty) oneByOne(ctx context.Context, ops []abi.Op) error {
 	for i := range ops {
+		before := f.reads.Load()
 		if err := f.full.Transact(ctx, ops[i:i+1]); err != nil {
 			return &abi.OpError{Index: i, Err: errors.Unwrap(err)}
 		}
-		yield()
+		for n := 0; n < 10_000 && f.reads.Load() < before+16; n++ {
+			runtime.Gosched()
+		}
 	}
 	return nil
 }
