@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,7 +24,7 @@ func modules(t *testing.T) (*runtime.Modules, []byte) {
 	t.Helper()
 	wasm, err := os.ReadFile("journal.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m, wasm
@@ -73,7 +74,7 @@ func TestSuite(t *testing.T) {
 
 // TestStandardGo is the same source without TinyGo.
 func TestStandardGo(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || guestbuild.Race {
 		t.Skip("takes some seconds")
 	}
 	m, _ := modules(t)

@@ -25,7 +25,7 @@ func modules(t *testing.T) (*runtime.Modules, []byte) {
 	t.Helper()
 	wasm, err := os.ReadFile("respstore.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m, wasm
@@ -76,7 +76,7 @@ func TestSuite(t *testing.T) {
 
 // TestStandardGo is the same source without TinyGo.
 func TestStandardGo(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || guestbuild.Race {
 		t.Skip("takes some seconds")
 	}
 	o := on(t, redis(t).addr())

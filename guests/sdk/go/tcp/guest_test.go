@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,11 +47,11 @@ func shouter(t *testing.T) string {
 
 // TestStandardGo compiles a client of the standard library into a module.
 func TestStandardGo(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || guestbuild.Race {
 		t.Skip("takes some seconds")
 	}
 	addr := shouter(t)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	s, err := m.Open(t.Context(), guestbuild.Go(t, "sdk/go/tcp/testdata/lines"), runtime.ModuleConfig{
