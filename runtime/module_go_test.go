@@ -19,8 +19,8 @@ import (
 // large values fill its memory until it dies. WASMSTATE_SOAK is the number of
 // writes, 1000000 for the full measure.
 func TestGoGuestStaysWithinItsMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a guest with standard Go")
+	if testing.Short() || guestbuild.Race {
+		t.Skip("builds and compiles a guest with standard Go, which takes minutes with the race detector; make standard-go runs it without")
 	}
 	m := newModules(t)
 	s, err := m.Open(t.Context(), guestbuild.Go(t, "memory-go"), runtime.ModuleConfig{Component: "go", Memory: 64 << 20})

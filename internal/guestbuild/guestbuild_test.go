@@ -24,6 +24,9 @@ func TestGoGuests(t *testing.T) {
 		require.NoError(t, err)
 		for compiler, wasm := range map[string][]byte{"standard": guestbuild.Go(t, name), "tinygo": committed} {
 			t.Run(name+"/"+compiler, func(t *testing.T) {
+				if guestbuild.Race && compiler == "standard" {
+					t.Skip("compiling takes minutes with the race detector; make standard-go runs it without")
+				}
 				storetest.Run(t, func(t *testing.T) abi.Store {
 					s, err := modules.Open(t.Context(), wasm, runtime.ModuleConfig{Component: name})
 					require.NoError(t, err)
