@@ -15,7 +15,8 @@ import (
 )
 
 // TestReadme runs the component of the README over state.sqlite, twice on one
-// file.
+// file. The names of the files are in the order in which one component needs
+// the other.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -26,7 +27,7 @@ func TestReadme(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string][]byte{
 		"ledger.yaml": yaml, "journal.wasm": wasm,
-		"localdb.yaml": []byte("apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: localdb}\nspec:\n  type: state.sqlite\n" +
+		"a-localdb.yaml": []byte("apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: localdb}\nspec:\n  type: state.sqlite\n" +
 			"  version: v1\n  metadata:\n  - {name: connectionString, value: " + filepath.Join(t.TempDir(), "data.db") + "}\n"),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
@@ -37,7 +38,9 @@ func TestReadme(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- rt.Run(ctx) }() // ends with cancel
-		require.NoError(t, rt.Wait(ctx))
+		if err := rt.Wait(ctx); err != nil {
+			t.Fatalf("run %d: %v; run: %v", run, err, <-done)
+		}
 		s, err := rt.Store("ledger")
 		require.NoError(t, err)
 		if run == 0 {
