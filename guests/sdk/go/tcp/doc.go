@@ -12,11 +12,8 @@
 // every goroutine of the module with it: a library that sends a request and
 // then reads the answer works, one that reads in a goroutine of its own, as
 // net/http does, waits for an answer to what it has not sent. Such modules are
-// large; one that links much of the standard library needs more than the
-// default of a limit, as in the sandbox `limits: {branchTargetsTotal: 262144}`:
-// the refusal names it. Under TinyGo a
-// Conn has the same methods but those that return addresses. Outside of a
-// module the package uses the machine's network.
+// large. Under TinyGo a Conn has the same methods but those that return
+// addresses. Outside of a module the package uses the machine's network.
 //
 // A Conn is not safe for concurrent use.
 package tcp

@@ -55,8 +55,8 @@ func TestStandardGo(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	s, err := m.Open(t.Context(), guestbuild.Go(t, "sdk/go/tcp/testdata/lines"), runtime.ModuleConfig{
-		Component: "lines", Limits: map[string]int64{"branchTargetsTotal": 256 << 10},
-		Host: hostfuncs.Config{TCP: []string{addr}, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Component: "lines",
+		Host:      hostfuncs.Config{TCP: []string{addr}, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
