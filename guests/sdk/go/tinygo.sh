@@ -29,6 +29,10 @@ root=$("$tinygo" env TINYGOROOT)
 if [ -z "${WASMOPT:-}" ] && ! command -v wasm-opt >/dev/null && [ -x "$cache/npm/node_modules/.bin/wasm-opt" ]; then
 	export WASMOPT=$cache/npm/node_modules/.bin/wasm-opt
 fi
+if [ -z "${WASMOPT:-}" ] && ! command -v wasm-opt >/dev/null; then
+	echo "tinygo.sh: TinyGo needs wasm-opt: npm install binaryen, or set WASMOPT" >&2
+	exit 127
+fi
 
 first() { # the first file that exists
 	for f in "$@"; do [ -f "$f" ] && echo "$f" && return; done
