@@ -122,27 +122,43 @@ func (s *Set) Reconcile(desired []Spec, keep func(name string) bool) {
 			gone = append(gone, leaving{name, arriving[sl.desired.Type]})
 		}
 	}
-	s.mu.Unlock()
+	// All is recorded before any worker looks: whoever is built on another one
+	// must not find it missing because its file comes later.
+	var changed []*slot
 	for i := range desired {
-		s.Apply(desired[i])
+		if sl := s.record(desired[i].Name, &desired[i], nil); sl != nil {
+			changed = append(changed, sl)
+		}
 	}
 	for _, l := range gone {
-		s.submit(l.name, nil, l.after)
+		if sl := s.record(l.name, nil, l.after); sl != nil {
+			changed = append(changed, sl)
+		}
 	}
+	s.mu.Unlock()
+	s.push(changed...)
 }
 
 // submit records what is wanted of a component and puts it in the channel.
 func (s *Set) submit(name string, spec *Spec, after []string) {
 	s.mu.Lock()
+	sl := s.record(name, spec, after)
+	s.mu.Unlock()
+	if sl != nil {
+		s.push(sl)
+	}
+}
+
+// record notes what is wanted of a component and returns its slot if that is
+// something new. Called with the lock held.
+func (s *Set) record(name string, spec *Spec, after []string) *slot {
 	if s.closed {
-		s.mu.Unlock()
-		return
+		return nil
 	}
 	sl := s.slots[name]
 	if sl == nil {
 		if spec == nil {
-			s.mu.Unlock()
-			return
+			return nil
 		}
 		sl = s.newSlot(name)
 		s.slots[name] = sl
@@ -150,8 +166,7 @@ func (s *Set) submit(name string, spec *Spec, after []string) {
 	switch {
 	case spec == nil && sl.desired == nil,
 		spec != nil && sl.desired != nil && sl.desired.Digest == spec.Digest && sl.removeAfter == nil && !sl.leaving:
-		s.mu.Unlock()
-		return
+		return nil
 	case spec != nil && sl.desired != nil && sl.desired.Digest == spec.Digest:
 		sl.leaving, sl.removeAfter = false, nil // wanted again before it went
 	case spec != nil:
@@ -163,10 +178,16 @@ func (s *Set) submit(name string, spec *Spec, after []string) {
 	}
 	sl.version++
 	s.broadcast()
-	s.mu.Unlock()
-	select {
-	case s.pending <- sl:
-	case <-s.ctx.Done():
+	return sl
+}
+
+// push puts slots in the channel.
+func (s *Set) push(slots ...*slot) {
+	for _, sl := range slots {
+		select {
+		case s.pending <- sl:
+		case <-s.ctx.Done():
+		}
 	}
 }
 

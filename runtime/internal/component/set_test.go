@@ -305,6 +305,21 @@ func TestUses(t *testing.T) {
 	require.Contains(t, statusOf(t, s, "db").Reason, "db -> user -> db")
 }
 
+// TestUsesWhatComesLater: the order of the files is not the order of need, and
+// there may be many files between.
+func TestUsesWhatComesLater(t *testing.T) {
+	s := start(t, Config{})
+	first := spec("a", "1", newFake())
+	first.Uses = []string{"z"}
+	all := []Spec{first}
+	for i := range 500 {
+		all = append(all, spec(fmt.Sprintf("b%d", i), "1", newFake()))
+	}
+	s.Reconcile(append(all, spec("z", "1", newFake())), nil)
+	settle(t, s)
+	require.Equal(t, StateReady, statusOf(t, s, "a").State, "%+v", statusOf(t, s, "a").Reason)
+}
+
 func TestActorStore(t *testing.T) {
 	s := start(t, Config{})
 	mk := func(name string, f abi.Features) Spec {
