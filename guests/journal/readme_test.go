@@ -15,8 +15,7 @@ import (
 )
 
 // TestReadme runs the component of the README over state.sqlite, twice on one
-// file. The names of the files are in the order in which one component needs
-// the other.
+// file.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -27,7 +26,7 @@ func TestReadme(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string][]byte{
 		"ledger.yaml": yaml, "journal.wasm": wasm,
-		"a-localdb.yaml": []byte("apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: localdb}\nspec:\n  type: state.sqlite\n" +
+		"localdb.yaml": []byte("apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: localdb}\nspec:\n  type: state.sqlite\n" +
 			"  version: v1\n  metadata:\n  - {name: connectionString, value: " + filepath.Join(t.TempDir(), "data.db") + "}\n"),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
