@@ -58,6 +58,8 @@ func printValidation(stdout, stderr io.Writer, v *runtime.Validation) {
 		fmt.Fprintf(stderr, "%d problems in %d components\n", len(v.Problems), len(v.Components))
 	case len(v.Components) == 0:
 		fmt.Fprintln(stdout, "no components found")
+	case len(v.Components) == 1:
+		fmt.Fprintln(stdout, "1 component is good")
 	default:
 		fmt.Fprintf(stdout, "%d components are good\n", len(v.Components))
 	}
