@@ -60,11 +60,10 @@ type moduleFiles struct {
 type moduleKey struct{ path, limits string }
 
 type moduleFile struct {
-	size int64
-	time time.Time
-	last *module // the last good one; may be nil
-	err  error   // of the present content
-	used bool    // since the last forget
+	stat os.FileInfo // of the present content; nil = there is none
+	last *module     // the last good one; may be nil
+	err  error       // of the present content
+	used bool        // since the last forget
 }
 
 func newModuleFiles(m *Modules) *moduleFiles {
@@ -131,14 +130,15 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 		err = fmt.Errorf("%s is not a regular file", path)
 	}
 	if err != nil {
-		file.time, file.err = time.Time{}, err
+		file.stat, file.err = nil, err
 		return file.last, err
 	}
-	if file.size == st.Size() && file.time.Equal(st.ModTime()) && time.Since(st.ModTime()) > time.Second {
+	same := file.stat != nil && os.SameFile(file.stat, st) && file.stat.Size() == st.Size() && file.stat.ModTime().Equal(st.ModTime())
+	if same && time.Since(st.ModTime()) > time.Second {
 		return file.last, file.err
 	}
 	m, err := f.modules.readModule(path, limits, file.last)
-	file.size, file.time, file.err = st.Size(), st.ModTime(), err
+	file.stat, file.err = st, err
 	if err == nil {
 		file.last = m
 	}

@@ -72,11 +72,22 @@ func TestItemsOfTheRuntime(t *testing.T) {
 	}
 }
 
-// talkative is a store whose Init fails and says with which properties.
-type talkative struct{ abi.Store }
+// talkative is a store whose Init fails and says with which properties. With
+// the property quiet it fails at the first read.
+type talkative struct {
+	abi.Store
+	md *abi.Metadata
+}
 
-func (talkative) Init(_ context.Context, md abi.Metadata) error {
+func (s talkative) Init(ctx context.Context, md abi.Metadata) error {
+	if *s.md = md; md.Properties["quiet"] != "" {
+		return s.Store.Init(ctx, md)
+	}
 	return fmt.Errorf("cannot log in with %v", md.Properties)
+}
+
+func (s talkative) Get(context.Context, *abi.GetRequest, *abi.GetResponse) error {
+	return abi.NewError(abi.CodeUnavailable, fmt.Sprintf("lost the connection with %v", s.md.Properties))
 }
 
 // TestSecretsStayOutOfErrors: what came from a secret store is shown by
@@ -89,8 +100,9 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	write("vault.yaml", componentDoc("vault", "secretstores.local.file", "{name: secretsFile, value: secrets.json}"))
 	write("secrets.json", `{"password": "hunter2"}`)
 	write("a.yaml", componentDoc("a", "state.talkative", "{name: user, value: mary}", "{name: password, secretKeyRef: {name: password}}")+"auth: {secretStore: vault}\n")
+	write("b.yaml", componentDoc("b", "state.talkative", "{name: quiet, value: true}", "{name: password, secretKeyRef: {name: password}}")+"auth: {secretStore: vault}\n")
 	core, logs := observer.New(zap.DebugLevel)
-	states := append(builtin.States(), abi.Registration{Name: "state.talkative", New: func() abi.Store { return talkative{memstore.New()} }})
+	states := append(builtin.States(), abi.Registration{Name: "state.talkative", New: func() abi.Store { return talkative{memstore.New(), new(abi.Metadata)} }})
 	rt, err := runtime.New(runtime.Config{ComponentsPaths: []string{dir}, KeepGoing: true}, runtime.WithStates(states...), runtime.WithLogger(zap.New(core)))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,6 +113,12 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	for _, st := range rt.Status() {
 		status += fmt.Sprintf("%+v\n", st)
 	}
+	st, err := rt.Store("b")
+	require.NoError(t, err)
+	err = st.Get(ctx, &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
+	require.ErrorContains(t, err, "lost the connection")
+	require.Equal(t, abi.CodeUnavailable, abi.CodeOf(err))
+	require.NotContains(t, err.Error(), "hunter2")
 	cancel()
 	require.NoError(t, <-done)
 	require.Contains(t, status, "cannot log in")

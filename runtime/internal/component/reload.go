@@ -114,7 +114,7 @@ func (s *Set) init(spec *Spec, store abi.Store, md abi.Metadata) error {
 	}
 	s.workers.Go(func() {
 		err := <-done
-		s.log.Debug("Init returned after its time was up", zap.String("component", spec.Name), zap.Error(err))
+		s.log.Debug("Init returned after its time was up", zap.String("component", spec.Name), zap.Error(spec.redacted(err)))
 		s.discard(spec, store)
 	})
 	return fmt.Errorf("init timeout after %v, and Init does not return: %w", spec.initTimeout(), context.DeadlineExceeded)
@@ -123,7 +123,7 @@ func (s *Set) init(spec *Spec, store abi.Store, md abi.Metadata) error {
 // discard closes a store that never served.
 func (s *Set) discard(spec *Spec, store abi.Store) {
 	if err := contain(store.Close); err != nil {
-		s.log.Debug("close after a failure", zap.String("component", spec.Name), zap.Error(err))
+		s.log.Debug("close after a failure", zap.String("component", spec.Name), zap.Error(spec.redacted(err)))
 	}
 }
 
@@ -165,7 +165,7 @@ func (s *Set) publish(sl *slot, spec *Spec, store abi.Store, old *generation) (e
 		sl.previous = &prev
 		s.workers.Go(func() {
 			if err := s.drain(s.ctx, old); err != nil {
-				s.log.Warn("close of the replaced store failed", zap.String("component", sl.name), zap.Error(err))
+				s.log.Warn("close of the replaced store failed", zap.String("component", sl.name), zap.Error(prev.redacted(err)))
 			}
 		})
 	}

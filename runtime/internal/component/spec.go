@@ -2,7 +2,6 @@ package component
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -43,20 +42,31 @@ type Spec struct {
 	// properties.
 	Resolve func(ctx context.Context) (abi.Metadata, error)
 	// Redact replaces the component's secrets in a text for people; nil = there
-	// are none. It is applied to every failure of an attempt.
+	// are none. It is applied to every error of the component.
 	Redact func(text string) string
 }
 
-// redacted is err without secrets. One that has none keeps what it wraps.
+// redacted is err without secrets in its text. What it wraps stays.
 func (s *Spec) redacted(err error) error {
 	if err == nil || s.Redact == nil {
 		return err
 	}
-	if text := err.Error(); s.Redact(text) != text {
-		return errors.New(s.Redact(text))
+	text := err.Error()
+	if clean := s.Redact(text); clean != text {
+		return &redactedError{clean, err}
 	}
 	return err
 }
+
+// redactedError is an error with another text.
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string { return e.text }
+
+func (e *redactedError) Unwrap() error { return e.err }
 
 func (s *Spec) initTimeout() time.Duration {
 	if s.InitTimeout <= 0 {

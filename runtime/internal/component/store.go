@@ -198,7 +198,11 @@ func (s *Store) finish(op Op, key []byte, from time.Time, err *error) {
 		if code == abi.CodeNotFound {
 			*err = abi.ErrNotFound
 		} else {
-			*err = &OpError{Component: s.name, Op: op, Key: string(key), Err: *err}
+			cause := *err
+			if g := s.current.Load(); g != nil {
+				cause = g.spec.redacted(cause)
+			}
+			*err = &OpError{Component: s.name, Op: op, Key: string(key), Err: cause}
 		}
 	} else if *err != nil {
 		code = abi.CodeNotFound

@@ -86,13 +86,16 @@ func (q *query) pairs(item map[string]string) []abi.Pair {
 	return pairs
 }
 
+// promised is the largest body that memory is taken for before it arrives.
+const promised = 64 << 10
+
 // decode reads a JSON body up to the limit. Members that are not known are
 // ignored, as in Dapr; what follows the document is not.
 func (s *server) decode(w http.ResponseWriter, r *http.Request, into any) error {
 	body := http.MaxBytesReader(w, r.Body, s.cfg.MaxBody)
 	var data []byte
 	var err error
-	if r.ContentLength > 0 && r.ContentLength <= s.cfg.MaxBody {
+	if r.ContentLength > 0 && r.ContentLength <= min(s.cfg.MaxBody, promised) {
 		data = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(body, data)
 	} else {

@@ -75,11 +75,19 @@ type Resolved struct {
 // bytes are left: they would tear up ordinary words.
 func (r *Resolved) Redact(text string) string { return Redact(text, r.secrets) }
 
-// Redact replaces secrets, which are not empty and come longest first, in a
-// text for people.
+// minSecret is the shortest value that is looked for: to replace shorter ones
+// would make ordinary text unreadable.
+const minSecret = 4
+
+// Redact replaces secrets in a text for people, longer ones first, so that none
+// leaves the rest of another. Those shorter than 4 bytes stay.
 func Redact(text string, secrets []string) string {
-	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, "***")
+	sorted := slices.Clone(secrets)
+	slices.SortFunc(sorted, func(a, b string) int { return len(b) - len(a) })
+	for _, s := range sorted {
+		if len(s) >= minSecret {
+			text = strings.ReplaceAll(text, s, "***")
+		}
 	}
 	return text
 }
@@ -104,7 +112,7 @@ func (r *Resolver) Resolve(ctx context.Context, c *Component) (*Resolved, error)
 				return nil, err
 			}
 			it.Text = value
-			if len(value) >= 4 {
+			if len(value) >= minSecret {
 				out.secrets = append(out.secrets, value)
 			}
 		default:
