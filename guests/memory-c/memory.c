@@ -167,7 +167,7 @@ static ws_code transact(const ws_batch *ops, uint32_t *failed, ws_response *resp
     log[i] = (change){*at, n};
     if (*at || n) replace(at, *at, n);
   }
-  *failed = i;
+  if (log) *failed = i;
   if (code == WS_OK) {
     for (uint32_t k = 0; k < ops->count; k++)
       if (log[k].was) drop(log[k].was);

@@ -54,8 +54,8 @@ static void keep(ws_bytes key, ws_bytes value, ws_bytes etag, ws_bytes type, int
   uint32_t h = hash_of(key);
   entry **at = slot_of(h), *e;
   drop(at);
-  if (value.len > LARGEST || !etag.len) return;
   uint32_t size = sizeof(entry) + key.len + value.len + etag.len + type.len;
+  if (!etag.len || value.len > LARGEST || size > 2 * LARGEST) return;
   while (used + size > MOST) drop(&slots[hand++ & (slot_count - 1)]);
   if (!(e = ws_alloc(size))) return;
   used += size;

@@ -330,26 +330,25 @@ EXPORT(ws_bulk_write)(uint32_t len) { return each(len, 1); }
 EXPORT(ws_transact)(uint32_t len) {
   ws_batch batch;
   ws_response resp;
-  uint32_t failed = 0;
+  uint32_t failed = WS_NO_OP;
   release();
   clear(&resp);
-  if (!ws_the_store.transact) return refuse(WS_UNSUPPORTED, "no transactions");
-  if (!ws_read_batch(buffer, len, &batch)) return refuse(WS_INVALID_ARGUMENT, "malformed batch");
-  if (batch.flags & 0xffff) return refuse(WS_UNSUPPORTED, "unknown flag");
+  // A failure without a record blames no operation [op.transact-index].
+  if (!ws_the_store.transact) return pack(WS_UNSUPPORTED, 0);
+  if (!ws_read_batch(buffer, len, &batch)) return pack(WS_INVALID_ARGUMENT, 0);
+  if (batch.flags & 0xffff) return pack(WS_UNSUPPORTED, 0);
   ws_code code = WS_OK;
-  for (; code == WS_OK && failed < batch.count; failed++) {
+  for (uint32_t i = 0; code == WS_OK && i < batch.count; i++) {
     ws_request req;
-    if (!ws_item(&batch, failed, &req)) return refuse(WS_INVALID_ARGUMENT, "malformed item");
+    if (!ws_item(&batch, i, &req)) return pack(WS_INVALID_ARGUMENT, 0);
     if (!understood(&req)) {
       code = WS_UNSUPPORTED;
       resp.message = ws_text("unknown flag");
-      break;
+      failed = i;
     }
   }
-  if (code == WS_OK) {
-    failed = 0;
-    code = ws_the_store.transact(&batch, &failed, &resp);
-  }
+  if (code == WS_OK) code = ws_the_store.transact(&batch, &failed, &resp);
+  if (code != WS_OK && failed == WS_NO_OP) return pack(code, 0);
   resp.code = code == WS_OK ? 0 : (ws_code)failed;
   return answer(code, &resp);
 }
@@ -363,6 +362,7 @@ static uint64_t page(uint32_t len, listing op) {
   clear(&resp);
   if (!op) return refuse(WS_UNSUPPORTED, "not offered");
   if (!ws_read_request(buffer, len, 0, &req)) return refuse(WS_INVALID_ARGUMENT, "malformed request");
+  if (!understood(&req)) return refuse(WS_UNSUPPORTED, "unknown flag");
   list.count = 0;
   ws_code code = op(&req, &list, &resp);
   return answer_items(code, &resp);

@@ -48,6 +48,8 @@ typedef enum {
   WS_CLOSED = 15,
 } ws_code;
 
+enum { WS_NO_OP = 0xffffffffu };
+
 enum {
   WS_FIRST_WRITE = 1u << 0, // without etag: create only
   WS_DELETE = 1u << 1,      // this item of a batch is a delete
@@ -113,7 +115,8 @@ typedef struct {
   ws_code (*get)(const ws_request *req, ws_response *resp); // required
   ws_code (*set)(const ws_request *req, ws_response *resp); // required; resp->etag
   ws_code (*del)(const ws_request *req, ws_response *resp); // required
-  // All or nothing [transact.*]; the items are well formed. *failed is the index of the failing operation.
+  // All or nothing [transact.*]; the items are well formed. *failed is WS_NO_OP
+  // on entry: no single operation is to blame. Otherwise it is the index of the failing operation.
   ws_code (*transact)(const ws_batch *ops, uint32_t *failed, ws_response *resp); // TRANSACTIONAL
   // Ascending keys from after the cursor; resp->key is the next cursor.
   ws_code (*keys)(const ws_request *req, ws_items *items, ws_response *resp); // KEYS

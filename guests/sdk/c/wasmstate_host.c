@@ -159,7 +159,7 @@ ws_code ws_kv_delete(ws_bucket bucket, const ws_request *req, ws_response *resp)
 ws_code ws_kv_transact(ws_bucket bucket, const ws_request *ops, uint32_t count, uint32_t *failed, ws_response *resp) {
   const uint8_t *rec;
   ws_code code = many(kv_transact, bucket, ops, count, &rec, resp);
-  *failed = rec ? (uint32_t)resp->code : 0;
+  *failed = rec ? (uint32_t)resp->code : WS_NO_OP;
   return code;
 }
 

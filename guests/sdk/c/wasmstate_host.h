@@ -31,7 +31,7 @@ ws_code ws_kv_get(ws_bucket bucket, const ws_request *req, ws_response *resp);
 ws_code ws_kv_set(ws_bucket bucket, const ws_request *req, ws_response *resp);
 ws_code ws_kv_delete(ws_bucket bucket, const ws_request *req, ws_response *resp);
 
-// All or nothing; *failed is the index of the operation that failed. WS_DELETE
+// All or nothing; *failed is the index of the operation that failed, or WS_NO_OP. WS_DELETE
 // in the flags makes an operation a delete.
 ws_code ws_kv_transact(ws_bucket bucket, const ws_request *ops, uint32_t count, uint32_t *failed, ws_response *resp);
 
