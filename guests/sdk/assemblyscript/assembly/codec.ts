@@ -168,8 +168,8 @@ export class Batch {
   name: Bytes = new Bytes();
   /** At the start the properties. */
   metadata: Pairs = new Pairs();
-  /** The index of the operation that failed; set it in transact. */
-  failed: i32 = 0;
+  /** The index of the operation that failed, -1 = none is to blame; set it in transact. */
+  failed: i32 = -1;
 
   private buf: usize = 0;
   private size: u32 = 0;
@@ -188,7 +188,7 @@ export class Batch {
   /** Reads a batch and all its items; false if it is malformed. */
   read(buf: usize, size: u32): bool {
     this.length = 0;
-    this.failed = 0;
+    this.failed = -1;
     if (!record(buf, size, 0, BATCH_SIZE)) return false;
     const count = load<u32>(buf, 12);
     this.buf = buf;

@@ -79,7 +79,7 @@ export class Bucket {
     return answer(kv_bulk_write(this.id, changetype<usize>(m), m.byteLength, changetype<usize>(out), out.byteLength));
   }
 
-  /** All or nothing; number is the operation that failed. */
+  /** All or nothing; number is the operation that failed, as i32 -1 for none. */
   transact(all: Ask[]): Reply {
     const m = encodeMany(all);
     return answer(kv_transact(this.id, changetype<usize>(m), m.byteLength, changetype<usize>(out), out.byteLength));
@@ -102,6 +102,7 @@ function answer(r: u64): Reply {
     if (full <= 1 << 20) out = from;
   }
   const reply = <u32>r ? decode(changetype<usize>(from)) : new Reply();
+  if (!<u32>r) reply.number = -1; // as an index: no operation is to blame
   reply.code = codeOf(r);
   return reply;
 }

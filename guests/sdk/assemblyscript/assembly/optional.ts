@@ -58,6 +58,7 @@ export function ws_transact(len: u32): u64 {
     }
   }
   const code = theStore().transact(batch, response);
+  if (code != Code.OK && batch.failed < 0) return <u64>code << 32; // without a record no operation is blamed
   return answer(code, code == Code.OK ? 0 : batch.failed);
 }
 
