@@ -21,6 +21,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/wasmstate/wasmstate/abi"
 	builtin "github.com/wasmstate/wasmstate/builtin/all"
@@ -235,7 +236,7 @@ func TestChaos(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("WASMSTATE_SEED=%d", seed)
-	before, space := goruntime.NumGoroutine(), addressSpace(t)
+	others, space := goleak.IgnoreCurrent(), addressSpace(t)
 	wasm, err := os.ReadFile("../guests/memory-c/memory-c.wasm")
 	require.NoError(t, err)
 	f := &folder{t: t, dir: t.TempDir(), db: filepath.Join(t.TempDir(), "s.db"), rng: rand.New(rand.NewPCG(seed, 1))}
@@ -334,7 +335,7 @@ func TestChaos(t *testing.T) {
 	result := porcupine.CheckOperationsTimeout(chaosModel(), history, 5*time.Minute)
 	require.Equal(t, porcupine.Ok, result, "a read is not explained by the writes")
 	t.Logf("%d operations, %d changes, %d generations, no failure", len(history), done2, generations)
-	require.Eventually(t, func() bool { return goruntime.NumGoroutine() <= before+2 }, 10*time.Second, 10*time.Millisecond, "goroutines are left")
+	goleak.VerifyNone(t, others)
 	require.Empty(t, openFiles(t, f.dir, f.db), "descriptors are left")
 	if n := wasmOpened; n > 100 { // or else what is leaked is not told from what the heap takes
 		require.Less(t, addressSpace(t)-space, n*(64<<20)/2, "linear memory of %d stores is left mapped", n)
