@@ -52,7 +52,7 @@ race: deps ## all tests with the race detector, import rules and docs drift incl
 # compiler of wazero needs minutes for one, and finds nothing in one thread.
 .PHONY: standard-go
 standard-go: deps ## the tests of guests in standard Go, which the race target leaves out
-	$(GO) test ./internal/guestbuild ./guests/journal ./guests/respstore ./guests/sdk/go/...
+	$(GO) test ./internal/testing/guestbuild ./guests/journal ./guests/respstore ./guests/sdk/go/...
 	$(GO) test -run TestGoGuest ./runtime
 
 .PHONY: vectors

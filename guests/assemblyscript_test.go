@@ -16,7 +16,8 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
+	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 const passthroughManifest = `{
@@ -97,14 +98,14 @@ func echo(t *testing.T) string {
 // AssemblyScript kit that asks the host for something.
 func TestAssemblyScriptHost(t *testing.T) {
 	wasm := compileAS(t, "tests/passthrough.ts")
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	wasm, err = m.PackModule(wasm, []byte(passthroughManifest))
+	wasm, err = m.Pack(wasm, []byte(passthroughManifest), false)
 	require.NoError(t, err)
 	kv, metrics, server := backend(t, "state.in-memory"), &counted{}, echo(t)
 	open := func(t *testing.T) abi.Store {
-		cfg := runtime.ModuleConfig{Component: "passthrough"}
+		cfg := sandbox.Config{Component: "passthrough"}
 		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
 		cfg.Host.Config = map[string]string{"label": "data", "echo": server}
 		cfg.Host.Metrics = metrics
@@ -126,13 +127,13 @@ func TestAssemblyScriptHost(t *testing.T) {
 // a code and its message go to the caller.
 func TestAssemblyScriptErrors(t *testing.T) {
 	wasm := compileAS(t, "tests/throws.ts")
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	wasm, err = m.PackModule(wasm, []byte(`{"name": "throws", "abi": {"min": 1, "max": 1}, "state": "none"}`))
+	wasm, err = m.Pack(wasm, []byte(`{"name": "throws", "abi": {"min": 1, "max": 1}, "state": "none"}`), false)
 	require.NoError(t, err)
 	var lines []string
-	cfg := runtime.ModuleConfig{Component: "throws", Instances: 1}
+	cfg := sandbox.Config{Component: "throws", Instances: 1}
 	cfg.Host.Log = func(_ hostfuncs.Level, line string) { lines = append(lines, line) }
 	s, err := m.Open(t.Context(), wasm, cfg)
 	require.NoError(t, err)
@@ -145,7 +146,7 @@ func TestAssemblyScriptErrors(t *testing.T) {
 	err = s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
 	require.ErrorContains(t, err, "the answer is missing")
 	require.ErrorContains(t, err, "tests/throws.ts:8")
-	var fault *runtime.GuestError
+	var fault *fault.Error
 	require.ErrorAs(t, err, &fault)
 	err = s.Delete(t.Context(), &abi.DeleteRequest{Key: []byte("k")})
 	require.ErrorContains(t, err, "index out of range")

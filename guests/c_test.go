@@ -15,7 +15,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // TestCHost runs the suite on a store that uses everything of the C kit that
@@ -31,15 +31,15 @@ func TestCHost(t *testing.T) {
 	require.Empty(t, string(text), "warnings of the compiler")
 	wasm, err := os.ReadFile(raw)
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	manifest := strings.Replace(rustManifest, `{"name": "kv",`, `{"name": "secret", "reason": "opens"}, {"name": "kv",`, 1)
-	wasm, err = m.PackModule(wasm, []byte(manifest))
+	wasm, err = m.Pack(wasm, []byte(manifest), false)
 	require.NoError(t, err)
 	kv, metrics, server, url := backend(t, "state.in-memory"), &counted{}, echo(t), mirror(t)
 	open := func(t *testing.T) abi.Store {
-		cfg := runtime.ModuleConfig{Component: "passthrough"}
+		cfg := sandbox.Config{Component: "passthrough"}
 		cfg.Host = hostfuncs.Config{
 			KV:      map[string]hostfuncs.KV{"data": kv},
 			Config:  map[string]string{"label": "data", "echo": server, "url": url + "k"},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // memoryStores keep everything in the instance.
@@ -20,7 +20,7 @@ func memoryStores() []string { return []string{"memory-c", "memory-rust", "memor
 
 // opener opens stores of a committed module.
 type opener struct {
-	modules *runtime.Modules
+	modules *sandbox.Sandbox
 	name    string
 	wasm    []byte
 }
@@ -29,7 +29,7 @@ func read(t *testing.T, name string) *opener {
 	t.Helper()
 	wasm, err := os.ReadFile(name + "/" + name + ".wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return &opener{m, name, wasm}
@@ -37,7 +37,7 @@ func read(t *testing.T, name string) *opener {
 
 func (o *opener) open(t *testing.T) abi.Store {
 	t.Helper()
-	s, err := o.modules.Open(t.Context(), o.wasm, runtime.ModuleConfig{Component: o.name})
+	s, err := o.modules.Open(t.Context(), o.wasm, sandbox.Config{Component: o.name})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: o.name}))

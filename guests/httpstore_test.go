@@ -15,7 +15,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // rest is the service that guests/httpstore/README.md describes.
@@ -81,7 +81,7 @@ func newREST(t *testing.T) (*rest, string) {
 // openHTTP opens httpstore with the grant for a server on this machine.
 func (o *opener) openHTTP(t *testing.T, url, grant string, properties ...string) (abi.Store, error) {
 	t.Helper()
-	cfg := runtime.ModuleConfig{Component: o.name}
+	cfg := sandbox.Config{Component: o.name}
 	cfg.Host.HTTP = []string{"GET,PUT,DELETE " + grant}
 	cfg.Host.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	cfg.Host.Secrets = func(_ context.Context, name string) (string, error) {

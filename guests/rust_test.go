@@ -16,7 +16,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 const rustManifest = `{
@@ -69,14 +69,14 @@ func mirror(t *testing.T) string {
 // that asks the host for something. Secrets are proved by guests/cipher.
 func TestRustHost(t *testing.T) {
 	wasm := compileRust(t, "sdk/rust/tests/guest")
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	wasm, err = m.PackModule(wasm, []byte(rustManifest))
+	wasm, err = m.Pack(wasm, []byte(rustManifest), false)
 	require.NoError(t, err)
 	kv, metrics, server, url := backend(t, "state.in-memory"), &counted{}, echo(t), mirror(t)
 	open := func(t *testing.T) abi.Store {
-		cfg := runtime.ModuleConfig{Component: "passthrough"}
+		cfg := sandbox.Config{Component: "passthrough"}
 		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
 		cfg.Host.Config = map[string]string{"label": "data", "echo": server, "url": url + "k"}
 		cfg.Host.Metrics = metrics

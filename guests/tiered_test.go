@@ -14,6 +14,7 @@ import (
 	"github.com/wasmstate/wasmstate/builtin/all"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // backend runs a runtime with one component of the type and returns its handle:
@@ -44,7 +45,7 @@ func backend(t *testing.T, typ string) hostfuncs.KV {
 // openOver opens a store whose bucket data is kv.
 func (o *opener) openOver(t *testing.T, kv hostfuncs.KV, properties ...string) abi.Store {
 	t.Helper()
-	cfg := runtime.ModuleConfig{Component: o.name}
+	cfg := sandbox.Config{Component: o.name}
 	cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
 	s, err := o.modules.Open(t.Context(), o.wasm, cfg)
 	require.NoError(t, err)
@@ -122,7 +123,7 @@ func TestTieredMakesRoom(t *testing.T) {
 func TestTieredRefuses(t *testing.T) {
 	o, kv := read(t, "tiered"), backend(t, "state.in-memory")
 	for _, bad := range []string{"0", "-1", "x", "9999999", ""} {
-		cfg := runtime.ModuleConfig{Component: o.name}
+		cfg := sandbox.Config{Component: o.name}
 		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
 		s, err := o.modules.Open(t.Context(), o.wasm, cfg)
 		require.NoError(t, err)
@@ -131,7 +132,7 @@ func TestTieredRefuses(t *testing.T) {
 		require.Equal(t, abi.CodeInvalidArgument, abi.CodeOf(err))
 		require.NoError(t, s.Close())
 	}
-	cfg := runtime.ModuleConfig{Component: o.name}
+	cfg := sandbox.Config{Component: o.name}
 	cfg.Host.KV = map[string]hostfuncs.KV{"other": kv}
 	s, err := o.modules.Open(t.Context(), o.wasm, cfg)
 	require.NoError(t, err)

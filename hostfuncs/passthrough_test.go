@@ -12,7 +12,7 @@ import (
 	"github.com/wasmstate/wasmstate/builtin/memstore"
 	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 const passthroughManifest = `{
@@ -27,10 +27,10 @@ const passthroughManifest = `{
 func TestKVPassesTheSuite(t *testing.T) {
 	wasm, err := os.ReadFile("testdata/passthrough.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	wasm, err = m.PackModule(wasm, []byte(passthroughManifest))
+	wasm, err = m.Pack(wasm, []byte(passthroughManifest), false)
 	require.NoError(t, err)
 	for name, open := range map[string]func(t *testing.T) abi.Store{
 		"memory": func(t *testing.T) abi.Store {
@@ -53,7 +53,7 @@ func TestKVPassesTheSuite(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) abi.Store {
 				data := open(t)
 				t.Cleanup(func() { require.NoError(t, data.Close()) })
-				s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "orders", Host: hostfuncs.Config{
+				s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "orders", Host: hostfuncs.Config{
 					KV: map[string]hostfuncs.KV{"data": data.(hostfuncs.KV)},
 				}})
 				require.NoError(t, err)
@@ -65,6 +65,6 @@ func TestKVPassesTheSuite(t *testing.T) {
 			}})
 		})
 	}
-	_, err = m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "orders"})
+	_, err = m.Open(t.Context(), wasm, sandbox.Config{Component: "orders"})
 	require.ErrorContains(t, err, "add kv: {LABEL: COMPONENT} to the component's sandbox")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // loader turns component files into what the live set should be. It remembers
@@ -26,7 +27,7 @@ import (
 type loader struct {
 	cfg      Config
 	registry *Registry
-	modules  *Modules
+	sandbox  *sandbox.Sandbox
 	log      *zap.Logger
 	resolver *manifest.Resolver
 	lookup   func(name string) (*component.Store, error) // handles, for kv bindings
@@ -53,10 +54,10 @@ type plan struct {
 	busy           bool
 }
 
-func newLoader(cfg Config, registry *Registry, modules *Modules, log *zap.Logger, lookup func(string) (*component.Store, error)) *loader {
+func newLoader(cfg Config, registry *Registry, sb *sandbox.Sandbox, log *zap.Logger, lookup func(string) (*component.Store, error)) *loader {
 	l := &loader{
-		cfg: cfg, registry: registry, modules: modules, log: log, lookup: lookup,
-		files: map[string]string{}, said: map[string]bool{}, secrets: map[string]*secretEntry{}, cached: newModuleFiles(modules),
+		cfg: cfg, registry: registry, sandbox: sb, log: log, lookup: lookup,
+		files: map[string]string{}, said: map[string]bool{}, secrets: map[string]*secretEntry{}, cached: newModuleFiles(sb),
 	}
 	l.resolver = manifest.NewResolver(manifest.Environment{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, SecretStore: l.secretStore,
@@ -187,7 +188,7 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 		spec.Create = func(context.Context) (abi.Store, error) { return nil, err }
 		spec.Digest += " " + err.Error()
 	case mod != nil:
-		spec.Digest += " " + mod.digest
+		spec.Digest += " " + mod.Digest()
 		spec.Resolve = func(ctx context.Context) (abi.Metadata, error) {
 			res, err := l.resolved(ctx, &doc, mod.check)
 			if err != nil {
@@ -303,7 +304,7 @@ func (l *loader) typeError(c *manifest.Component, err error) error {
 	return fmt.Errorf("couldn't find state store %s; known are %s", c.Type, strings.Join(slices.Compact(known), ", "))
 }
 
-func (l *loader) close() error { return l.modules.Close() }
+func (l *loader) close() error { return l.sandbox.Close() }
 
 // watchFile adds a file that the folders do not cover.
 func (p *plan) watchFile(path string) {

@@ -2,8 +2,6 @@ package runtime
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,17 +13,16 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // wasmType is the type of a component that names its module by url.
 const wasmType = "state.wasm"
 
-// module is the content of a .wasm file that could be read as one.
+// module is a .wasm file that could be read as one.
 type module struct {
+	*sandbox.Module
 	path   string
-	digest string // sha256:…
-	bytes  []byte
-	info   *ModuleInfo
 	schema *manifest.Schema // nil = none
 }
 
@@ -49,7 +46,7 @@ func (m *module) secrets(items []manifest.Item) []string {
 // an unchanged file is read once. A file that cannot be read as a module keeps
 // its last good content for the components that use it.
 type moduleFiles struct {
-	modules *Modules
+	sandbox *sandbox.Sandbox
 
 	mu    sync.Mutex
 	files map[moduleKey]*moduleFile
@@ -66,8 +63,8 @@ type moduleFile struct {
 	used bool        // since the last forget
 }
 
-func newModuleFiles(m *Modules) *moduleFiles {
-	return &moduleFiles{modules: m, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
+func newModuleFiles(sb *sandbox.Sandbox) *moduleFiles {
+	return &moduleFiles{sandbox: sb, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
 }
 
 // dropped reads the modules that lie in the folders; each registers the type
@@ -83,7 +80,7 @@ func (f *moduleFiles) dropped(res *manifest.Result) (problems []manifest.Problem
 		if m == nil {
 			continue
 		}
-		typ := strings.ToLower(m.info.Type)
+		typ := strings.ToLower(m.Type())
 		if other := drops[typ]; other != nil {
 			problems = append(problems, manifest.Problem{Pos: at, Msg: fmt.Sprintf("the type %s is taken by %s; give one of the modules another name", typ, other.path)})
 			continue
@@ -137,7 +134,7 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 	if same && time.Since(st.ModTime()) > time.Second {
 		return file.last, file.err
 	}
-	m, err := f.modules.readModule(path, limits, file.last)
+	m, err := readModule(f.sandbox, path, limits, file.last)
 	file.stat, file.err = st, err
 	if err == nil {
 		file.last = m
@@ -145,9 +142,9 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 	return file.last, err
 }
 
-// readModule reads and inspects a file; same is returned if the bytes are its.
-func (m *Modules) readModule(path string, over map[string]int64, same *module) (*module, error) {
-	limits, err := m.limitsWith(over)
+// readModule reads and parses a file; same is returned if the bytes are its.
+func readModule(sb *sandbox.Sandbox, path string, limits map[string]int64, same *module) (*module, error) {
+	size, err := sb.MaxFileSize(limits)
 	if err != nil {
 		return nil, err
 	}
@@ -156,25 +153,23 @@ func (m *Modules) readModule(path string, over map[string]int64, same *module) (
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limits.FileSize+1))
+	b, err := io.ReadAll(io.LimitReader(f, size+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(b)) > limits.FileSize {
-		return nil, fmt.Errorf("the module is larger than %d bytes", limits.FileSize)
+	if int64(len(b)) > size {
+		return nil, fmt.Errorf("the module is larger than %d bytes", size)
 	}
-	sum := sha256.Sum256(b)
-	digest := "sha256:" + hex.EncodeToString(sum[:])
-	if same != nil && same.digest == digest {
+	if same != nil && same.Is(b) {
 		return same, nil
 	}
-	info, err := m.inspect(b, over)
+	parsed, err := sb.Parse(b, limits)
 	if err != nil {
 		return nil, err
 	}
-	mod := &module{path: path, digest: digest, bytes: b, info: info}
-	if len(info.Schema) > 0 {
-		if mod.schema, err = manifest.CompileSchema(info.Schema); err != nil {
+	mod := &module{Module: parsed, path: path}
+	if schema := parsed.Schema(); len(schema) > 0 {
+		if mod.schema, err = manifest.CompileSchema(schema); err != nil {
 			return nil, err
 		}
 	}
@@ -229,8 +224,8 @@ func (l *loader) moduleOf(c *manifest.Component, p *plan) (*module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("module %s: %s", path, trimPath(err, path))
 	}
-	if want := c.Runtime.ModuleDigest; want != "" && want != m.digest {
-		return nil, fmt.Errorf("module %s has the digest %s, and the component asks for %s", path, m.digest, want)
+	if want := c.Runtime.ModuleDigest; want != "" && want != m.Digest() {
+		return nil, fmt.Errorf("module %s has the digest %s, and the component asks for %s", path, m.Digest(), want)
 	}
 	return m, nil
 }
@@ -243,11 +238,13 @@ func (l *loader) openModule(ctx context.Context, c *manifest.Component, m *modul
 		return nil, err
 	}
 	cfg.Host.Redact = secrets
-	store, err := l.modules.Open(ctx, m.bytes, cfg)
+	watch := l.watchGuest(c.Name, &cfg)
+	store, err := m.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("module %s: %w", m.path, err)
 	}
-	return l.observe(c.Name, store), nil
+	watch(store)
+	return store, nil
 }
 
 // trimPath drops the file's name from an error that repeats it.

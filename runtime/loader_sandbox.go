@@ -9,14 +9,14 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
-	"github.com/wasmstate/wasmstate/runtime/internal/engine"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // moduleConfig turns the operator's sandbox item into what the engine enforces.
-func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (ModuleConfig, error) {
-	cfg := ModuleConfig{Component: c.Name, Logger: l.log.With(zap.String("component", c.Name))}
+func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (sandbox.Config, error) {
+	cfg := sandbox.Config{Component: c.Name, Logger: l.log.With(zap.String("component", c.Name))}
 	s := c.Runtime.Sandbox
 	if s == nil {
 		return cfg, nil
@@ -54,7 +54,7 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (ModuleC
 	cfg.Memory, cfg.MemoryRetire = s.Memory, s.MemoryRetire
 	cfg.Timeout, cfg.MaxWait, cfg.IdleTrim = s.Timeout, s.MaxWait, s.IdleAfter
 	cfg.Concurrency, cfg.Instances, cfg.MaxOps = s.Concurrency, s.Instances, s.MaxOps
-	cfg.Meter, cfg.Debug, cfg.Limits = Meter(s.Meter), s.Debug, s.Limits
+	cfg.Meter, cfg.Debug, cfg.Limits = sandbox.Meter(s.Meter), s.Debug, s.Limits
 	return cfg, nil
 }
 
@@ -77,35 +77,26 @@ func logEnabled(level string) func(hostfuncs.Level) bool {
 	return func(l hostfuncs.Level) bool { return l >= least }
 }
 
-// watchedStore shows the counters of a wasm store in the metrics until it is
-// closed.
-type watchedStore struct {
-	*moduleStore
-	stop func()
-}
-
-// Close implements abi.Store.
-func (s *watchedStore) Close() error {
-	s.stop()
-	return s.moduleStore.Close()
-}
-
-// observe adds a wasm store to the metrics, if there are any.
-func (l *loader) observe(name string, store abi.Store) abi.Store {
-	ms, ok := store.(*moduleStore)
-	if !ok || l.metrics == nil {
-		return store
+// watchGuest shows the counters of a wasm store in the metrics, if there are
+// any, until it is closed: it is called before the store is opened, and what it
+// returns after.
+func (l *loader) watchGuest(name string, cfg *sandbox.Config) func(abi.Store) {
+	if l.metrics == nil {
+		return func(abi.Store) {}
 	}
-	return &watchedStore{ms, l.metrics.Watch(name, func() metrics.Guest { return guestMetrics(ms.guest.Stats()) })}
+	stop := func() {}
+	cfg.Closed = func() { stop() }
+	return func(store abi.Store) {
+		stop = l.metrics.Watch(name, func() metrics.Guest {
+			st, _ := sandbox.StatsOf(store)
+			return guestMetrics(&st)
+		})
+	}
 }
 
-func guestMetrics(st engine.Stats) metrics.Guest {
+func guestMetrics(st *sandbox.Stats) metrics.Guest {
 	g := metrics.Guest{
-		Instances: st.Instances, Busy: st.Busy, Waiting: st.Waiting, MemoryBytes: st.Memory, Created: st.Created,
-		Retired: map[string]int64{},
-	}
-	for _, cause := range engine.Causes() {
-		g.Retired[cause.String()] = st.Retirements[cause]
+		Instances: st.Instances, Busy: st.Busy, Waiting: st.Waiting, MemoryBytes: st.Memory, Created: st.Created, Retired: st.Retired,
 	}
 	for _, op := range st.Ops {
 		g.Ops = append(g.Ops, metrics.GuestOp{

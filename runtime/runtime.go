@@ -13,6 +13,7 @@ import (
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
 	"github.com/wasmstate/wasmstate/runtime/internal/watch"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // Runtime is a registry, a live set of components and their servers. Make one
@@ -50,7 +51,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 	if err := registry.Register(o.states...); err != nil {
 		return nil, err
 	}
-	modules, err := NewModules(ModulesConfig{CacheDir: cfg.CacheDir, MemoryBudget: cfg.MemoryBudget, Logger: o.log})
+	sb, err := sandbox.New(sandbox.Options{CacheDir: cfg.CacheDir, MemoryBudget: cfg.MemoryBudget, Logger: o.log})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
 		CloseGrace: cfg.CloseGrace, Nearest: manifest.Nearest,
 	})
-	rt.loader = newLoader(cfg, registry, modules, o.log, rt.set.Store)
+	rt.loader = newLoader(cfg, registry, sb, o.log, rt.set.Store)
 	rt.loader.metrics = rt.metrics
 	return rt, nil
 }

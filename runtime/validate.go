@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // Problem is one thing that is wrong with component files.
@@ -44,12 +45,12 @@ func Validate(ctx context.Context, cfg Config, opts ...Option) (*Validation, err
 	if err := registry.Register(o.states...); err != nil {
 		return nil, err
 	}
-	modules, err := NewModules(ModulesConfig{})
+	sb, err := sandbox.New(sandbox.Options{})
 	if err != nil {
 		return nil, err
 	}
-	defer modules.Close()
-	l := newLoader(cfg, registry, modules, zap.NewNop(), nil)
+	defer sb.Close()
+	l := newLoader(cfg, registry, sb, zap.NewNop(), nil)
 	v := &Validation{Components: []string{}, Problems: []Problem{}, Notes: []Problem{}}
 	l.validate(ctx, v)
 	return v, nil
@@ -105,7 +106,7 @@ func (l *loader) validState(ctx context.Context, c *manifest.Component, p *plan)
 	}
 	cfg, err := l.moduleConfig(ctx, c)
 	if err == nil {
-		err = l.modules.CheckModule(mod.bytes, cfg)
+		err = mod.Check(cfg)
 	}
 	if err != nil {
 		problems = append(problems, c.Problem("module %s: %v", mod.path, err))

@@ -13,6 +13,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/all"
 	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 func benchCmd() *cobra.Command {
@@ -94,7 +95,7 @@ func compare(ctx context.Context, w io.Writer, t *tool, guest, native abi.Store)
 type exportStats struct{ Calls, Fuel int64 }
 
 func fuelOf(s abi.Store, export string) exportStats {
-	st, _ := runtime.GuestStatsOf(s)
+	st, _ := sandbox.StatsOf(s)
 	for _, op := range st.Ops {
 		if op.Op == export {
 			return exportStats{op.Calls, op.Fuel}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 func checkCmd() *cobra.Command {
@@ -60,7 +60,7 @@ the caller. Exits with 1 if anything fails.`,
 	return cmd
 }
 
-func printReport(w io.Writer, path string, info *runtime.ModuleInfo, r *storetest.Report, verbose bool, took time.Duration) {
+func printReport(w io.Writer, path string, info *sandbox.Info, r *storetest.Report, verbose bool, took time.Duration) {
 	passed, skipped := 0, 0
 	for _, res := range r.Results {
 		switch {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // What `wasmstate check` asks of a module beyond the suite.
@@ -86,9 +86,9 @@ func (t *tool) memoryCap(ctx context.Context) storetest.Result {
 			if err == nil {
 				continue
 			}
-			var fault *runtime.GuestError
+			var f *fault.Error
 			code := abi.CodeOf(err)
-			if code == abi.CodeQuota || code == abi.CodeTooLarge || errors.As(err, &fault) && fault.Kind == runtime.GuestMemory {
+			if code == abi.CodeQuota || code == abi.CodeTooLarge || errors.As(err, &f) && f.Kind == fault.Memory {
 				break
 			}
 			return fmt.Errorf("a write that does not fit should be refused with QUOTA; it was: %w", err)

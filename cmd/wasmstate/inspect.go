@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 func inspectCmd() *cobra.Command {
@@ -28,12 +28,12 @@ module is run.`,
 			if err != nil {
 				return err
 			}
-			modules, err := runtime.NewModules(runtime.ModulesConfig{})
+			modules, err := sandbox.New(sandbox.Options{})
 			if err != nil {
 				return err
 			}
 			defer modules.Close()
-			info, err := modules.InspectModule(wasm)
+			info, err := modules.Inspect(wasm)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -48,7 +48,7 @@ module is run.`,
 	return cmd
 }
 
-func inspectJSON(w io.Writer, info *runtime.ModuleInfo) error {
+func inspectJSON(w io.Writer, info *sandbox.Info) error {
 	schema := json.RawMessage(info.Schema)
 	if len(schema) == 0 {
 		schema = json.RawMessage("null")
@@ -68,7 +68,7 @@ func inspectJSON(w io.Writer, info *runtime.ModuleInfo) error {
 	})
 }
 
-func inspectText(w io.Writer, info *runtime.ModuleInfo) {
+func inspectText(w io.Writer, info *sandbox.Info) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {

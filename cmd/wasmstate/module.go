@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // moduleFlags are what the author commands that run a module have in common.
@@ -36,10 +36,10 @@ func (f *moduleFlags) add(cmd *cobra.Command) {
 
 // tool is a module that was read, with what it takes to open stores of it.
 type tool struct {
-	modules *runtime.Modules
-	info    *runtime.ModuleInfo
+	modules *sandbox.Sandbox
+	info    *sandbox.Info
 	wasm    []byte
-	cfg     runtime.ModuleConfig
+	cfg     sandbox.Config
 	md      abi.Metadata
 	grants  grants
 }
@@ -75,7 +75,7 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.cfg = runtime.ModuleConfig{Component: name, Timeout: f.timeout, Debug: f.debug, Logger: log.With(zap.String("component", name))}
+	t.cfg = sandbox.Config{Component: name, Timeout: f.timeout, Debug: f.debug, Logger: log.With(zap.String("component", name))}
 	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
 		return nil, usageError{err}
 	}
@@ -83,10 +83,10 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 		t.grants.close()
 		return nil, err
 	}
-	if t.modules, err = runtime.NewModules(runtime.ModulesConfig{CacheDir: defaultCacheDir(), Logger: log}); err != nil {
+	if t.modules, err = sandbox.New(sandbox.Options{CacheDir: defaultCacheDir(), Logger: log}); err != nil {
 		return nil, err
 	}
-	if t.info, err = t.modules.InspectModule(wasm); err != nil {
+	if t.info, err = t.modules.Inspect(wasm); err != nil {
 		t.close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

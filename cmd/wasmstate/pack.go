@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 func packCmd() *cobra.Command {
@@ -38,20 +39,16 @@ abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
 			if err != nil {
 				return fmt.Errorf("manifest %s: %w", manifest, err)
 			}
-			modules, err := runtime.NewModules(runtime.ModulesConfig{})
+			modules, err := sandbox.New(sandbox.Options{})
 			if err != nil {
 				return err
 			}
 			defer modules.Close()
-			var opts []runtime.PackOption
-			if keepDebug {
-				opts = append(opts, runtime.KeepDebug())
-			}
-			packed, err := modules.PackModule(wasm, doc, opts...)
+			packed, err := modules.Pack(wasm, doc, keepDebug)
 			if err != nil {
 				return fmt.Errorf("%s with %s: %w", args[0], manifest, err)
 			}
-			info, err := modules.InspectModule(packed)
+			info, err := modules.Inspect(packed)
 			if err != nil {
 				return err
 			}

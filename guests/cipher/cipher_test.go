@@ -22,6 +22,7 @@ import (
 	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 func TestSuite(t *testing.T) {
 	wasm, err := os.ReadFile("cipher.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	secrets := func(context.Context, string) (string, error) { return key1, nil }
@@ -50,7 +51,7 @@ func TestSuite(t *testing.T) {
 				data, properties := open(t)
 				require.NoError(t, data.Init(t.Context(), abi.Metadata{Name: "data", Properties: properties}))
 				t.Cleanup(func() { require.NoError(t, data.Close()) })
-				s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "safe", Host: hostfuncs.Config{
+				s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "safe", Host: hostfuncs.Config{
 					KV: map[string]hostfuncs.KV{"data": data.(hostfuncs.KV)}, Secrets: secrets,
 				}})
 				require.NoError(t, err)

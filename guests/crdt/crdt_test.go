@@ -19,12 +19,13 @@ import (
 	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
-func modules(t *testing.T) (*runtime.Modules, []byte) {
+func modules(t *testing.T) (*sandbox.Sandbox, []byte) {
 	wasm, err := os.ReadFile("crdt.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m, wasm
@@ -47,8 +48,8 @@ func sqlite(t *testing.T) abi.Store {
 }
 
 // replica opens a store of the module over data. All of them are one component.
-func replica(t *testing.T, m *runtime.Modules, wasm []byte, data hostfuncs.KV) abi.Store {
-	s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "votes", Host: hostfuncs.Config{KV: map[string]hostfuncs.KV{"data": data}}})
+func replica(t *testing.T, m *sandbox.Sandbox, wasm []byte, data hostfuncs.KV) abi.Store {
+	s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "votes", Host: hostfuncs.Config{KV: map[string]hostfuncs.KV{"data": data}}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "votes"}))

@@ -16,15 +16,15 @@ import (
 	"github.com/wasmstate/wasmstate/builtin/memstore"
 	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/internal/guestbuild"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
-func modules(t *testing.T) (*runtime.Modules, []byte) {
+func modules(t *testing.T) (*sandbox.Sandbox, []byte) {
 	t.Helper()
 	wasm, err := os.ReadFile("journal.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
+	m, err := sandbox.New(sandbox.Options{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m, wasm
@@ -45,9 +45,9 @@ func initialised(t *testing.T, s abi.Store, properties map[string]string) abi.St
 }
 
 // open opens a journal over a store.
-func open(t *testing.T, m *runtime.Modules, wasm []byte, data abi.Store, properties map[string]string) abi.Store {
+func open(t *testing.T, m *sandbox.Sandbox, wasm []byte, data abi.Store, properties map[string]string) abi.Store {
 	t.Helper()
-	s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "ledger", Host: hostfuncs.Config{
+	s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "ledger", Host: hostfuncs.Config{
 		KV: map[string]hostfuncs.KV{"data": data.(hostfuncs.KV)},
 	}})
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestKeep(t *testing.T) {
 	}
 	require.Equal(t, 4, keys(t, data), "head, index and two versions of the past")
 	for _, wrong := range []string{"-1", "x", "99999999999"} {
-		s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "ledger", Host: hostfuncs.Config{
+		s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "ledger", Host: hostfuncs.Config{
 			KV: map[string]hostfuncs.KV{"data": data.(hostfuncs.KV)},
 		}})
 		require.NoError(t, err)
@@ -227,7 +227,7 @@ func (featureless) Features() abi.Features { return abi.FeatureETag | abi.Featur
 
 func TestNeedsTransactions(t *testing.T) {
 	m, wasm := modules(t)
-	s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "ledger", Host: hostfuncs.Config{
+	s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "ledger", Host: hostfuncs.Config{
 		KV: map[string]hostfuncs.KV{"data": featureless{memory(t).(hostfuncs.KV)}},
 	}})
 	require.NoError(t, err)

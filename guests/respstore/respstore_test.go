@@ -17,15 +17,16 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/internal/guestbuild"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
+	"github.com/wasmstate/wasmstate/sandbox"
+	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
-func modules(t *testing.T) (*runtime.Modules, []byte) {
+func modules(t *testing.T) (*sandbox.Sandbox, []byte) {
 	t.Helper()
 	wasm, err := os.ReadFile("respstore.wasm")
 	require.NoError(t, err)
-	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
+	m, err := sandbox.New(sandbox.Options{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m, wasm
@@ -33,7 +34,7 @@ func modules(t *testing.T) (*runtime.Modules, []byte) {
 
 // opener opens stores on one server.
 type opener struct {
-	modules    *runtime.Modules
+	modules    *sandbox.Sandbox
 	wasm       []byte
 	addr       string
 	password   string
@@ -56,7 +57,7 @@ func (o *opener) open(t *testing.T) abi.Store {
 			return o.password, nil
 		}
 	}
-	s, err := o.modules.Open(t.Context(), o.wasm, runtime.ModuleConfig{Component: "orders", Host: host})
+	s, err := o.modules.Open(t.Context(), o.wasm, sandbox.Config{Component: "orders", Host: host})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	md := abi.Metadata{Name: "orders", Properties: map[string]string{"address": o.addr}}
@@ -347,7 +348,7 @@ func TestHostileServer(t *testing.T) {
 	for i, a := range answers {
 		next.Store(int64(i))
 		err := s.Get(t.Context(), &abi.GetRequest{Key: []byte("a")}, &abi.GetResponse{})
-		var guest *runtime.GuestError
+		var guest *fault.Error
 		require.NotErrorAs(t, err, &guest, "answer %.40q", a)
 	}
 }

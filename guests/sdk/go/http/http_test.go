@@ -23,8 +23,9 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/guests/sdk/go/http"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/internal/guestbuild"
+	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // origin is a server that remembers what was put.
@@ -97,7 +98,7 @@ func builds(t *testing.T) map[string][]byte {
 		t.Logf("without TinyGo: %v: %s", err, out)
 		return all
 	}
-	m, err := runtime.NewModules(runtime.ModulesConfig{})
+	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	defer m.Close()
 	wasm, err := os.ReadFile(raw)
@@ -106,7 +107,7 @@ func builds(t *testing.T) map[string][]byte {
 	require.NoError(t, err)
 	json, err := runtime.ManifestJSON(manifest)
 	require.NoError(t, err)
-	all["tinygo"], err = m.PackModule(wasm, json)
+	all["tinygo"], err = m.Pack(wasm, json, false)
 	require.NoError(t, err)
 	return all
 }
@@ -120,10 +121,10 @@ func TestGuest(t *testing.T) {
 func guest(t *testing.T, wasm []byte) {
 	o := serve(t)
 	counted := &metrics{values: map[string]float64{}}
-	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
+	m, err := sandbox.New(sandbox.Options{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	s, err := m.Open(t.Context(), wasm, runtime.ModuleConfig{Component: "fetch", Host: hostfuncs.Config{
+	s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: "fetch", Host: hostfuncs.Config{
 		HTTP: []string{"GET,PUT " + o.URL + "/"}, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Config: map[string]string{"region": strings.Repeat("eu", 200)}, Metrics: counted,
 		Secrets: func(_ context.Context, name string) (string, error) {

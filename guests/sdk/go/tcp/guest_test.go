@@ -15,8 +15,8 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/internal/guestbuild"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 // shouter answers lines in upper case until it is told to quit.
@@ -51,10 +51,10 @@ func TestStandardGo(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	addr := shouter(t)
-	m, err := runtime.NewModules(runtime.ModulesConfig{CompileTimeout: 10 * time.Minute}) // under the race detector
+	m, err := sandbox.New(sandbox.Options{CompileTimeout: 10 * time.Minute}) // under the race detector
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	s, err := m.Open(t.Context(), guestbuild.Go(t, "sdk/go/tcp/testdata/lines"), runtime.ModuleConfig{
+	s, err := m.Open(t.Context(), guestbuild.Go(t, "sdk/go/tcp/testdata/lines"), sandbox.Config{
 		Component: "lines",
 		Host:      hostfuncs.Config{TCP: []string{addr}, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})

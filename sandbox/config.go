@@ -1,0 +1,130 @@
+package sandbox
+
+import (
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
+	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
+)
+
+// Meter says how a guest is kept from running for ever.
+type Meter string
+
+// The meters. MeterFuel is what production wants; the others exist to compare
+// and to debug.
+const (
+	MeterFuel   Meter = "fuel"   // the module is rewritten to count; the default
+	MeterWazero Meter = "wazero" // wazero's own check: slow, and blind to recursion without loops
+	MeterNone   Meter = "none"   // nothing: an endless loop freezes the process. For development only
+)
+
+// Config is how one component uses a module. Zero fields have defaults.
+type Config struct {
+	Component string // for errors, logs, metrics
+
+	Memory       int64         // cap of one instance in bytes; 0 = the manifest's wish, else 64 MiB
+	MemoryRetire int64         // replace an instance that is larger after an operation; 0 = never
+	Timeout      time.Duration // for one operation, on top of the caller's context; 0 = 5 s
+	MaxWait      time.Duration // for a free instance; 0 = as long as the caller's context
+	Concurrency  string        // single, pool or sharded; empty = the manifest's
+	Instances    int           // at most; 0 = the manifest's wish, else 8. Always 1 in mode single
+	Meter        Meter         // empty = fuel
+	MaxOps       int64         // operations after which an instance is replaced; 0 = never
+	IdleTrim     time.Duration // idle instances beyond the first go after this time; 0 = 1 min, < 0 = never
+	Debug        bool          // meter none, line numbers in traps. For development only
+	// Limits overrides what the module may be made of, by name; see Options.
+	Limits map[string]int64
+
+	Host   hostfuncs.Config // what the guest may call; Component, and Log if nil, are filled in
+	Logger *zap.Logger      // nil = none
+	Closed func()           // called once, after the store is closed; nil = nobody listens
+}
+
+const (
+	defaultMemory    = 64 << 20
+	defaultInstances = 8
+	defaultTimeout   = 5 * time.Second
+	defaultTrim      = time.Minute
+	setupTimeout     = 5 * time.Second
+	idleTimeout      = time.Second
+	idleOps          = 1024    // operations between runs of ws_idle
+	idleBytes        = 1 << 20 // bytes moved between runs of ws_idle
+	maxInstances     = 1024
+	pageBytes        = 64 << 10
+)
+
+// engineConfig says how the engine runs the module for one component, and what
+// is wrong with that.
+func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
+	var wrong []string
+	ec := engine.Config{
+		Component:    cfg.Component,
+		Ops:          wasmstore.Exports(),
+		Required:     wasmstore.Required(mod.features),
+		Open:         wasmstore.OpOpen,
+		Idle:         wasmstore.OpIdle,
+		Close:        wasmstore.OpClose,
+		Stateful:     mod.manifest.State == "instance",
+		MaxOps:       cfg.MaxOps,
+		Timeout:      orDefault(cfg.Timeout, defaultTimeout),
+		MaxWait:      cfg.MaxWait,
+		SetupTimeout: setupTimeout,
+		IdleTimeout:  idleTimeout,
+		IdleTrim:     max(orDefault(cfg.IdleTrim, defaultTrim), 0),
+		IdleOps:      idleOps,
+		IdleBytes:    idleBytes,
+	}
+	mode := orDefault(cfg.Concurrency, mod.manifest.Mode)
+	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))
+	if ec.Instances < 1 || ec.Instances > maxInstances {
+		wrong = append(wrong, fmt.Sprintf("instances is %d and must be between 1 and %d", ec.Instances, maxInstances))
+	}
+	switch mode {
+	case "single":
+		ec.Mode, ec.Instances = engine.ModeSingle, 1
+	case "pool":
+		ec.Mode = engine.ModePool
+		if ec.Stateful && ec.Instances > 1 {
+			wrong = append(wrong, `it keeps its state in the instance, so that it can run in concurrency mode single or sharded but not in a pool`)
+		}
+	case "sharded":
+		ec.Mode = engine.ModeSharded
+	default:
+		wrong = append(wrong, fmt.Sprintf("concurrency mode %q is none of single, pool and sharded", mode))
+	}
+	shards := 1
+	if ec.Mode == engine.ModeSharded {
+		shards = ec.Instances
+	}
+	wrong = append(wrong, wasmstore.Check(mod.features, shards)...)
+
+	memory := orDefault(cfg.Memory, orDefault(mod.manifest.Memory, defaultMemory))
+	if memory < pageBytes || memory > 4<<30 {
+		wrong = append(wrong, fmt.Sprintf("memory is %d bytes and must be between 64 KiB and 4 GiB", memory))
+	}
+	ec.Memory = min(uint64(memory)/pageBytes*pageBytes, 4<<30-pageBytes)
+	ec.MemoryRetire = uint64(max(cfg.MemoryRetire, 0))
+
+	meter := orDefault(cfg.Meter, MeterFuel)
+	if cfg.Debug {
+		meter = MeterNone
+	}
+	code, err := mod.code(meter, cfg.Debug)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	ec.Code = code
+	return ec, wrong
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/sandbox/fault"
+)
+
+const (
+	maxFrames    = 16  // lines of a guest's stack that are kept
+	maxGuestText = 200 // bytes of one piece of guest text
+)
+
+// stop is what the meter panics with to end a guest. It is one of two values,
+// so that stopping does not allocate.
+type stop struct{ cause error }
+
+func (s *stop) Error() string { return s.cause.Error() }
+func (s *stop) Unwrap() error { return s.cause }
+
+// errReentered is a bug in a host function, never a fault of the guest.
+var errReentered = errors.New("engine: guest called while it is running")
+
+// fault translates the error of a wazero call of op. The cause of retirement
+// comes with it.
+func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
+	g, cause := in.classify(err, op)
+	if h := in.g.cfg.Host; h != nil {
+		g.Msg = h.Redact(g.Msg)
+	}
+	return g, cause
+}
+
+func (in *Instance) classify(err error, op string) (*fault.Error, Cause) {
+	cfg := &in.g.cfg
+	g := &fault.Error{Component: cfg.Component, Op: op}
+	denied := in.mem.takeDenied()
+	text, stack := splitTrace(err.Error())
+	if len(stack) > 0 && stack[0] == cfg.Code.RefillModule+"."+cfg.Code.RefillName+"()" {
+		stack = stack[1:] // the guest's author knows nothing of it
+	}
+	g.Stack = stack
+	var s *stop
+	var exit *sys.ExitError
+	var ended *hostfuncs.ExitError
+	var limit *hostfuncs.LimitError
+	switch {
+	case errors.As(err, &ended):
+		g.Kind, g.Msg = fault.Exit, Sanitize(ended.Error(), maxGuestText)
+		return g, CauseTrap
+	case errors.As(err, &limit):
+		g.Kind, g.Msg = fault.Trap, limit.Error()
+		return g, CauseTrap
+	case errors.Is(err, errOverflow):
+		g.Kind, g.Msg = fault.Trap, "trapped: stack overflow"
+		return g, CauseOverflow
+	case errors.As(err, &s):
+		g.Kind, g.Err = fault.Deadline, s.cause
+		g.Msg = "stopped at its deadline"
+		if errors.Is(s.cause, context.Canceled) {
+			g.Msg = "stopped because the caller gave up"
+		}
+		return g, CauseDeadline
+	case errors.As(err, &exit):
+		switch exit.ExitCode() {
+		case sys.ExitCodeDeadlineExceeded:
+			g.Kind, g.Err, g.Msg = fault.Deadline, context.DeadlineExceeded, "stopped at its deadline"
+			return g, CauseDeadline
+		case sys.ExitCodeContextCanceled:
+			g.Kind, g.Err, g.Msg = fault.Deadline, context.Canceled, "stopped because the caller gave up"
+			return g, CauseDeadline
+		}
+		g.Kind, g.Msg = fault.Exit, "ended itself: "+Sanitize(text, maxGuestText)
+		return g, CauseTrap
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		g.Kind, g.Msg = fault.Deadline, "stopped at its deadline"
+		g.Err = context.DeadlineExceeded
+		if errors.Is(err, context.Canceled) {
+			g.Err = context.Canceled
+		}
+		return g, CauseDeadline
+	case denied != denialNone:
+		g.Kind, g.Msg = fault.Memory, denied.describe(cfg.Memory)+"; then "+trapText(text)
+		return g, CauseMemory
+	}
+	g.Kind, g.Msg = fault.Trap, trapText(text)
+	if strings.Contains(text, "stack overflow") {
+		return g, CauseOverflow
+	}
+	return g, CauseTrap
+}
+
+func (d denial) describe(limit uint64) string {
+	switch d {
+	case denialCap:
+		return "out of memory: it is allowed " + mib(limit)
+	case denialBudget:
+		return "out of memory: the memory budget of all guests is used up"
+	}
+	return "out of memory: the operating system refused"
+}
+
+func mib(n uint64) string {
+	if n%(1<<20) == 0 {
+		return itoa(n>>20) + " MiB"
+	}
+	return itoa(n>>10) + " KiB"
+}
+
+// trapText drops wazero's own words around the cause of a trap.
+func trapText(text string) string {
+	text = strings.TrimPrefix(text, "wasm error: ")
+	text = strings.TrimSuffix(text, " (recovered by wazero)")
+	return "trapped: " + Sanitize(text, maxGuestText)
+}
+
+// splitTrace separates the message of a wazero error from its stack trace,
+// whose lines hold function names of the guest's choosing.
+func splitTrace(text string) (string, []string) {
+	const mark = "\nwasm stack trace:\n\t"
+	i := strings.Index(text, mark)
+	if i < 0 {
+		return text, nil
+	}
+	var stack []string
+	for line := range strings.SplitSeq(text[i+len(mark):], "\n\t") {
+		if len(stack) == maxFrames {
+			break
+		}
+		if line, _, _ = strings.Cut(line, "\n"); line != "" {
+			line = strings.TrimPrefix(strings.TrimSpace(line), ".") // the empty name of the instance
+			stack = append(stack, Sanitize(line, maxGuestText))
+		}
+	}
+	return text[:i], stack
+}
+
+// Sanitize makes text of a guest fit for logs and errors: at most limit bytes,
+// valid UTF-8, no control characters.
+func Sanitize(text string, limit int) string {
+	cut := len(text) > limit
+	if cut {
+		text = text[:limit]
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && n <= 1:
+			if !(cut && len(text)-i < utf8.UTFMax) { // half a rune at the cut is dropped
+				b.WriteByte('?')
+			}
+		case r < ' ', r == 0x7f, r >= 0x80 && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			b.WriteByte('?')
+		default:
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	if cut {
+		b.WriteString("…")
+	}
+	return b.String()
+}

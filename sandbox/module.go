@@ -1,0 +1,188 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/sandbox/fault"
+	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
+	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
+	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
+)
+
+// fuelSlice is how many units of fuel, about one per instruction, a guest may
+// use between two looks at the clock: some 100 µs.
+const fuelSlice = 100_000
+
+// Module is a module that was parsed and is within the limits. It is parsed
+// and hashed once; checks, descriptions and stores come from the parsed form.
+// Immutable and safe for concurrent use; it keeps the bytes it was made of.
+type Module struct {
+	sandbox  *Sandbox
+	parsed   *wasmbin.Module
+	bytes    []byte
+	manifest *wasmbin.Manifest
+	features abi.Features
+	limits   wasmbin.Limits
+}
+
+// Parse reads a module, with some limits overridden by name (see
+// [Options.Limits]; nil = none), and its manifest. It compiles nothing. The
+// module keeps wasm, which must not be changed afterwards. An error is a
+// [*fault.Error] of kind load.
+func (s *Sandbox) Parse(wasm []byte, limits map[string]int64) (*Module, error) {
+	return s.parse("", wasm, limits)
+}
+
+func (s *Sandbox) parse(component string, wasm []byte, over map[string]int64) (*Module, error) {
+	limits, err := s.limitsWith(over)
+	if err != nil {
+		return nil, refusal(component, err.Error())
+	}
+	parsed, err := wasmbin.Parse(wasm, limits)
+	if err != nil {
+		return nil, refusal(component, err.Error())
+	}
+	manifest, err := parsed.Manifest()
+	if err != nil {
+		return nil, refusal(component, err.Error())
+	}
+	return &Module{sandbox: s, parsed: parsed, bytes: wasm, manifest: manifest, features: manifest.Features, limits: limits}, nil
+}
+
+// MaxFileSize is how many bytes a module file may have, with some limits
+// overridden by name; an unknown name is an error. Whoever reads a file need
+// not read more.
+func (s *Sandbox) MaxFileSize(limits map[string]int64) (int64, error) {
+	l, err := s.limitsWith(limits)
+	return l.FileSize, err
+}
+
+// limitsWith are the limits with some of them overridden.
+func (s *Sandbox) limitsWith(over map[string]int64) (wasmbin.Limits, error) {
+	limits := s.limits
+	return limits, limits.Set(over)
+}
+
+// Type is the store type that the module registers: "state." and its name.
+func (mod *Module) Type() string { return "state." + mod.manifest.Name }
+
+// Digest is "sha256:" and the hash of the module's bytes in hexadecimal.
+func (mod *Module) Digest() string { return mod.parsed.Digest() }
+
+// Is reports whether wasm is what the module was parsed from.
+func (mod *Module) Is(wasm []byte) bool { return bytes.Equal(mod.bytes, wasm) }
+
+// Schema is the JSON Schema of the module's metadata; nil = none. It must not
+// be changed.
+func (mod *Module) Schema() []byte { return mod.manifest.Metadata }
+
+// Open checks, compiles and links the module for one component and returns a
+// store that is not yet initialised. It runs no guest code. Every refusal is
+// one [*fault.Error] of kind load that lists everything that is wrong. ctx
+// bounds compiling. Limits of cfg have no effect: they belong to Parse.
+//
+// The store's Features are authoritative: it has the methods of every optional
+// interface of abi, and those that the module does not offer return
+// abi.ErrUnsupported. Close it even if Init failed or was never called.
+func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
+	ec, err := mod.prepare(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = zap.NewNop()
+	}
+	ec.Cache, ec.Budget, ec.Observer = mod.sandbox.cache, mod.sandbox.budget, &observer{log: log, stateful: ec.Stateful}
+	g, err := engine.Load(ctx, ec)
+	if err != nil {
+		return nil, err
+	}
+	return &store{
+		Store: wasmstore.New(guest{g}, wasmstore.Config{
+			Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps, Redact: ec.Host.Redact,
+		}),
+		guest: g, closed: cfg.Closed,
+	}, nil
+}
+
+// Check tells what Open would refuse, without compiling: the imports against
+// what cfg grants, the exports, and cfg itself. An error is a [*fault.Error] of
+// kind load that lists everything.
+func (mod *Module) Check(cfg Config) error {
+	ec, err := mod.prepare(&cfg)
+	if err != nil {
+		return err
+	}
+	return ec.Host.Close()
+}
+
+// prepare does everything up to compiling. The caller closes the host of the
+// configuration.
+func (mod *Module) prepare(cfg *Config) (engine.Config, error) {
+	cfg.Host.Component = cfg.Component
+	if cfg.Host.Log == nil && cfg.Logger != nil {
+		cfg.Host.Log = logTo(cfg.Logger)
+	}
+	for _, c := range mod.manifest.Capabilities {
+		if c.Optional {
+			cfg.Host.Optional = append(cfg.Host.Optional, "wasmstate_"+c.Name)
+		}
+	}
+	ec, wrong := mod.engineConfig(cfg)
+	host, err := hostfuncs.New(cfg.Host)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	wrong = append(wrong, mod.checkExports(&ec)...)
+	if host != nil {
+		wrong = append(wrong, mod.checkImports(host)...)
+	}
+	if len(wrong) > 0 {
+		if host != nil {
+			_ = host.Close()
+		}
+		return ec, refusal(cfg.Component, strings.Join(wrong, "; "))
+	}
+	ec.Host = host
+	return ec, nil
+}
+
+// code is what the engine compiles.
+func (mod *Module) code(meter Meter, debug bool) (engine.Code, error) {
+	switch meter {
+	case MeterNone:
+		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterNone, Debug: debug}, nil
+	case MeterWazero:
+		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterWazero, Debug: debug}, nil
+	case MeterFuel:
+		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: fuelSlice, MaxTable: uint32(mod.limits.TableElements)})
+		return engine.Code{
+			Bytes: metered, Meter: engine.MeterFuel, Slice: fuelSlice,
+			FuelGlobal: wasmbin.FuelGlobal, RefillModule: wasmbin.RefillModule, RefillName: wasmbin.RefillName,
+		}, err
+	}
+	return engine.Code{}, fmt.Errorf("meter %q is none of fuel, wazero and none", meter)
+}
+
+// checkImports lists what the host does not offer or the operator does not
+// grant.
+func (mod *Module) checkImports(host *hostfuncs.Host) []string {
+	var imports []hostfuncs.Import
+	for _, i := range mod.parsed.Imports() {
+		imports = append(imports, hostfuncs.Import{Module: i.Module, Name: i.Name})
+	}
+	return host.Check(imports)
+}
+
+// refusal is the error of a module that is not run.
+func refusal(component, msg string) error {
+	return &fault.Error{Kind: fault.Load, Component: component, Msg: engine.Sanitize(msg, 4<<10)}
+}

@@ -1,0 +1,61 @@
+package sandbox
+
+import (
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
+)
+
+// observer logs the rare events of a guest. A guest can be made to fail
+// by its callers as often as they like, so that faults are logged at most once
+// a second, with the number of those that were not.
+type observer struct {
+	log      *zap.Logger
+	stateful bool // an instance that goes takes data with it
+
+	next   atomic.Int64 // Unix nanoseconds from which the next fault is logged
+	silent atomic.Int64 // faults since the last that was logged
+}
+
+// Retired implements engine.Observer.
+func (o *observer) Retired(cause engine.Cause, err error) {
+	if err == nil {
+		o.log.Debug("instance replaced", zap.Stringer("cause", cause))
+		return
+	}
+	now := time.Now().UnixNano()
+	next := o.next.Load()
+	if now < next || !o.next.CompareAndSwap(next, now+int64(time.Second)) {
+		o.silent.Add(1)
+		return
+	}
+	o.log.Warn("instance retired after a fault", zap.Stringer("cause", cause), zap.Error(err), zap.Bool("stateLost", o.stateful), zap.Int64("notLogged", o.silent.Swap(0)))
+}
+
+// Down implements engine.Observer.
+func (o *observer) Down(d time.Duration, failures int, err error) {
+	o.log.Error("guest fails repeatedly and is not tried for a while", zap.Duration("retryIn", d), zap.Int("failures", failures), zap.Error(err))
+}
+
+// Up implements engine.Observer.
+func (o *observer) Up() { o.log.Info("guest works again") }
+
+// logTo returns a sink for a guest's own log lines.
+func logTo(log *zap.Logger) func(level hostfuncs.Level, line string) {
+	return func(level hostfuncs.Level, line string) {
+		switch level {
+		case hostfuncs.LevelDebug:
+			log.Debug(line)
+		case hostfuncs.LevelInfo:
+			log.Info(line)
+		case hostfuncs.LevelWarn:
+			log.Warn(line)
+		default:
+			log.Error(line)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
+	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
+)
+
+// Options configure [New]. The zero value is ready.
+type Options struct {
+	CacheDir       string        // compiled code, kept with mode 0700; empty = in memory only
+	CacheBytes     int64         // bound of CacheDir in bytes; 0 = 512 MiB
+	MemoryBudget   int64         // linear memory of all guests together in bytes; 0 = 4 GiB, < 0 = no bound
+	CompileTimeout time.Duration // 0 = 60 s
+	// Limits overrides what a module may be made of, by name; nil = the
+	// defaults. New names the ones there are if a name is wrong.
+	Limits map[string]int64
+	Logger *zap.Logger // nil = none
+}
+
+// Sandbox is what all wasm stores of a process share: compiled code and the
+// memory budget. Safe for concurrent use. Close it after the last store.
+type Sandbox struct {
+	cache  *engine.Cache
+	budget *engine.Budget
+	limits wasmbin.Limits
+}
+
+// New opens the compile cache. It fails if the cache folder cannot be used or
+// a limit has an unknown name.
+func New(o Options) (*Sandbox, error) {
+	limits := wasmbin.DefaultLimits()
+	if err := limits.Set(o.Limits); err != nil {
+		return nil, fmt.Errorf("module limits: %w", err)
+	}
+	cache, err := engine.OpenCache(engine.CacheConfig{
+		Dir: o.CacheDir, MaxBytes: orDefault(o.CacheBytes, 512<<20), Timeout: orDefault(o.CompileTimeout, time.Minute),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Sandbox{cache: cache, budget: engine.NewBudget(orDefault(o.MemoryBudget, 4<<30)), limits: limits}, nil
+}
+
+// MemoryUsed is the linear memory of all guests together, in bytes.
+func (s *Sandbox) MemoryUsed() int64 { return s.budget.Used() }
+
+// Close releases compiled code. Every store must be closed before; otherwise
+// the error says how many modules are still in use.
+func (s *Sandbox) Close() error { return s.cache.Close() }
+
+// Open is [Sandbox.Parse] and [Module.Open] in one: the module's bytes to a
+// store that is not yet initialised.
+func (s *Sandbox) Open(ctx context.Context, wasm []byte, cfg Config) (abi.Store, error) {
+	m, err := s.parse(cfg.Component, wasm, cfg.Limits)
+	if err != nil {
+		return nil, err
+	}
+	return m.Open(ctx, cfg)
+}
+
+// Inspect tells of a module what can be told without running or compiling it.
+// An error is a [*fault.Error] of kind load.
+func (s *Sandbox) Inspect(wasm []byte) (*Info, error) {
+	m, err := s.Parse(wasm, nil)
+	if err != nil {
+		return nil, err
+	}
+	return m.Info(), nil
+}
