@@ -133,7 +133,7 @@ func TestAssemblyScriptErrors(t *testing.T) {
 	wasm, err = m.Pack(wasm, []byte(`{"name": "throws", "abi": {"min": 1, "max": 1}, "state": "none"}`), false)
 	require.NoError(t, err)
 	var lines []string
-	cfg := sandbox.Config{Component: "throws", Instances: 1}
+	cfg := sandbox.Config{Component: "throws", Settings: sandbox.Settings{Instances: 1}}
 	cfg.Host.Log = func(_ hostfuncs.Level, line string) { lines = append(lines, line) }
 	s, err := m.Open(t.Context(), wasm, cfg)
 	require.NoError(t, err)

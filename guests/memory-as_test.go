@@ -18,7 +18,7 @@ func TestMemoryASQuota(t *testing.T) {
 	const most = 8 << 20
 	o := read(t, "memory-as")
 	open := func(t *testing.T) abi.Store {
-		s, err := o.modules.Open(t.Context(), o.wasm, sandbox.Config{Component: o.name, Memory: 4 * most})
+		s, err := o.modules.Open(t.Context(), o.wasm, sandbox.Config{Component: o.name, Settings: sandbox.Settings{Memory: 4 * most}})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: o.name, Properties: map[string]string{"maxBytes": strconv.Itoa(most)}}))

@@ -21,10 +21,7 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (sandbox
 	if s == nil {
 		return cfg, nil
 	}
-	cfg.Host = hostfuncs.Config{
-		LogRate: s.LogRate, ClockResolution: s.ClockResolution, Seed: s.RandomSeed, Config: s.Config,
-		MaxCalls: s.MaxHostCalls, MaxBytes: s.MaxHostBytes, LogEnabled: logEnabled(s.LogLevel),
-	}
+	cfg.Settings = s.Settings
 	if s.Metrics && l.metrics != nil {
 		cfg.Host.Metrics = l.metrics
 	}
@@ -36,7 +33,6 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (sandbox
 			return l.resolver.Secret(ctx, c, name)
 		}
 	}
-	cfg.Host.HTTP, cfg.Host.TCP, cfg.Host.Networks = s.HTTP, s.TCP, s.Networks
 	if len(s.KV) > 0 {
 		cfg.Host.KV = map[string]hostfuncs.KV{}
 		for label, name := range s.KV {
@@ -51,30 +47,7 @@ func (l *loader) moduleConfig(_ context.Context, c *manifest.Component) (sandbox
 			cfg.Host.KV[label] = store
 		}
 	}
-	cfg.Memory, cfg.MemoryRetire = s.Memory, s.MemoryRetire
-	cfg.Timeout, cfg.MaxWait, cfg.IdleTrim = s.Timeout, s.MaxWait, s.IdleAfter
-	cfg.Concurrency, cfg.Instances, cfg.MaxOps = s.Concurrency, s.Instances, s.MaxOps
-	cfg.Meter, cfg.Debug, cfg.Limits = sandbox.Meter(s.Meter), s.Debug, s.Limits
 	return cfg, nil
-}
-
-// logEnabled is the filter of a guest's log lines; nil lets the runtime's own
-// level decide.
-func logEnabled(level string) func(hostfuncs.Level) bool {
-	least := hostfuncs.LevelDebug
-	switch level {
-	case "":
-		return nil
-	case "none":
-		return func(hostfuncs.Level) bool { return false }
-	case "info":
-		least = hostfuncs.LevelInfo
-	case "warn":
-		least = hostfuncs.LevelWarn
-	case "error":
-		least = hostfuncs.LevelError
-	}
-	return func(l hostfuncs.Level) bool { return l >= least }
 }
 
 // watchGuest shows the counters of a wasm store in the metrics, if there are

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -9,39 +10,23 @@ import (
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
+	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
-// Meter says how a guest is kept from running for ever.
-type Meter string
-
-// The meters. MeterFuel is what production wants; the others exist to compare
-// and to debug.
-const (
-	MeterFuel   Meter = "fuel"   // the module is rewritten to count; the default
-	MeterWazero Meter = "wazero" // wazero's own check: slow, and blind to recursion without loops
-	MeterNone   Meter = "none"   // nothing: an endless loop freezes the process. For development only
-)
+// Settings bounds what a component's guest may use; see [settings.Settings].
+type Settings = settings.Settings
 
 // Config is how one component uses a module. Zero fields have defaults.
 type Config struct {
 	Component string // for errors, logs, metrics
 
-	Memory       int64         // cap of one instance in bytes; 0 = the manifest's wish, else 64 MiB
-	MemoryRetire int64         // replace an instance that is larger after an operation; 0 = never
-	Timeout      time.Duration // for one operation, on top of the caller's context; 0 = 5 s
-	MaxWait      time.Duration // for a free instance; 0 = as long as the caller's context
-	Concurrency  string        // single, pool or sharded; empty = the manifest's
-	Instances    int           // at most; 0 = the manifest's wish, else 8. Always 1 in mode single
-	Meter        Meter         // empty = fuel
-	MaxOps       int64         // operations after which an instance is replaced; 0 = never
-	IdleTrim     time.Duration // idle instances beyond the first go after this time; 0 = 1 min, < 0 = never
-	Debug        bool          // meter none, line numbers in traps. For development only
-	// Limits overrides what the module may be made of, by name; see Options.
-	Limits map[string]int64
+	Settings
 
-	Host   hostfuncs.Config // what the guest may call; Component, and Log if nil, are filled in
-	Logger *zap.Logger      // nil = none
-	Closed func()           // called once, after the store is closed; nil = nobody listens
+	// Host is what only code can give: bound stores, secrets, metrics, a sink for
+	// log lines. Component and what Settings say are filled in; Log too, if nil.
+	Host   hostfuncs.Config
+	Logger *zap.Logger // nil = none
+	Closed func()      // called once, after the store is closed; nil = nobody listens
 }
 
 const (
@@ -74,7 +59,7 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 		MaxWait:      cfg.MaxWait,
 		SetupTimeout: setupTimeout,
 		IdleTimeout:  idleTimeout,
-		IdleTrim:     max(orDefault(cfg.IdleTrim, defaultTrim), 0),
+		IdleTrim:     max(orDefault(cfg.IdleAfter, defaultTrim), 0),
 		IdleOps:      idleOps,
 		IdleBytes:    idleBytes,
 	}
@@ -109,9 +94,9 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 	ec.Memory = min(uint64(memory)/pageBytes*pageBytes, 4<<30-pageBytes)
 	ec.MemoryRetire = uint64(max(cfg.MemoryRetire, 0))
 
-	meter := orDefault(cfg.Meter, MeterFuel)
+	meter := orDefault(cfg.Meter, settings.MeterFuel)
 	if cfg.Debug {
-		meter = MeterNone
+		meter = settings.MeterNone
 	}
 	code, err := mod.code(meter, cfg.Debug)
 	if err != nil {
@@ -127,4 +112,26 @@ func orDefault[T comparable](v, def T) T {
 		return def
 	}
 	return v
+}
+
+// grant turns what the settings grant into what the host offers.
+func (cfg *Config) grant() {
+	h := &cfg.Host
+	h.Component = cfg.Component
+	if h.Log == nil && cfg.Logger != nil {
+		h.Log = logTo(cfg.Logger)
+	}
+	if h.LogEnabled == nil {
+		h.LogEnabled = logEnabled(cfg.LogLevel)
+	}
+	h.HTTP, h.TCP = slices.Concat(h.HTTP, cfg.HTTP), slices.Concat(h.TCP, cfg.TCP)
+	h.Networks = slices.Concat(h.Networks, cfg.Networks)
+	if h.Config == nil {
+		h.Config = cfg.Settings.Config
+	}
+	h.LogRate = orDefault(cfg.LogRate, h.LogRate)
+	h.ClockResolution = orDefault(cfg.ClockResolution, h.ClockResolution)
+	h.Seed = orDefault(cfg.RandomSeed, h.Seed)
+	h.MaxCalls = orDefault(cfg.MaxHostCalls, h.MaxCalls)
+	h.MaxBytes = orDefault(cfg.MaxHostBytes, h.MaxBytes)
 }

@@ -25,14 +25,14 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 		texts    []string
 	}{
 		{"transactions in shards", abi.FeatureTransactional, "sharded", sandbox.Config{}, []string{"TRANSACTIONAL", "sharded"}},
-		{"meter", 0, "pool", sandbox.Config{Meter: "petrol"}, []string{`meter "petrol"`}},
-		{"too little memory", 0, "pool", sandbox.Config{Memory: 1024}, []string{"64 KiB"}},
-		{"less memory than it needs", 0, "pool", sandbox.Config{Memory: 128 << 10}, []string{"from the start", "128 KiB"}},
-		{"too much memory", 0, "pool", sandbox.Config{Memory: 5 << 30}, []string{"4 GiB"}},
-		{"mode", 0, "pool", sandbox.Config{Concurrency: "many"}, []string{`"many"`, "sharded"}},
-		{"too many instances", 0, "pool", sandbox.Config{Instances: 5000}, []string{"5000", "1024"}},
+		{"meter", 0, "pool", sandbox.Config{Settings: sandbox.Settings{Meter: "petrol"}}, []string{`meter "petrol"`}},
+		{"too little memory", 0, "pool", sandbox.Config{Settings: sandbox.Settings{Memory: 1024}}, []string{"64 KiB"}},
+		{"less memory than it needs", 0, "pool", sandbox.Config{Settings: sandbox.Settings{Memory: 128 << 10}}, []string{"from the start", "128 KiB"}},
+		{"too much memory", 0, "pool", sandbox.Config{Settings: sandbox.Settings{Memory: 5 << 30}}, []string{"4 GiB"}},
+		{"mode", 0, "pool", sandbox.Config{Settings: sandbox.Settings{Concurrency: "many"}}, []string{`"many"`, "sharded"}},
+		{"too many instances", 0, "pool", sandbox.Config{Settings: sandbox.Settings{Instances: 5000}}, []string{"5000", "1024"}},
 		{"features without exports", abi.FeatureKeys | abi.FeatureExport, "pool", sandbox.Config{}, []string{"ws_export, ws_import, ws_keys"}},
-		{"everything at once", abi.FeatureQuery, "pool", sandbox.Config{Meter: "petrol", Memory: 1, Instances: -1}, []string{"petrol", "64 KiB", "-1", "QUERY_API"}},
+		{"everything at once", abi.FeatureQuery, "pool", sandbox.Config{Settings: sandbox.Settings{Meter: "petrol", Memory: 1, Instances: -1}}, []string{"petrol", "64 KiB", "-1", "QUERY_API"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.cfg.Component = "orders"

@@ -27,7 +27,7 @@ func FuzzOpen(f *testing.F) {
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		s, err := m.Open(t.Context(), guestbuild.WithManifest(wasm, abi.FeatureETag, "pool"), sandbox.Config{
-			Component: "fuzz", Memory: 16 << 20, Timeout: 5 * time.Millisecond, Instances: 2,
+			Component: "fuzz", Settings: sandbox.Settings{Memory: 16 << 20, Timeout: 5 * time.Millisecond, Instances: 2},
 		})
 		if err != nil {
 			return

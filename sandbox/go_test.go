@@ -23,7 +23,7 @@ func TestGoGuestStaysWithinItsMemory(t *testing.T) {
 		t.Skip("builds and compiles a guest with standard Go, which takes minutes with the race detector; make standard-go runs it without")
 	}
 	m := newModules(t)
-	s, err := m.Open(t.Context(), guestbuild.Go(t, "memory-go"), sandbox.Config{Component: "go", Memory: 64 << 20})
+	s, err := m.Open(t.Context(), guestbuild.Go(t, "memory-go"), sandbox.Config{Component: "go", Settings: sandbox.Settings{Memory: 64 << 20}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "go"}))

@@ -293,7 +293,7 @@ func attack(t *testing.T, m *sandbox.Sandbox, wasm []byte, at string, timeout ti
 	t.Helper()
 	ctx := t.Context()
 	s, err := m.Open(ctx, wasm, sandbox.Config{
-		Component: "hostile", Memory: 16 << 20, Timeout: timeout, Instances: 2,
+		Component: "hostile", Settings: sandbox.Settings{Memory: 16 << 20, Timeout: timeout, Instances: 2},
 	})
 	if err != nil {
 		return "load", 0, err
@@ -386,7 +386,7 @@ func TestDeadlineDistribution(t *testing.T) {
 		if want := hostile[name]; want.at != "get" || want.kind != fault.Deadline {
 			continue
 		}
-		s, err := m.Open(t.Context(), guestbuild.WithManifest(guestbuild.Hostile(t, name), 0, "pool"), sandbox.Config{Component: name, Timeout: 10 * time.Millisecond, Memory: 32 << 20})
+		s, err := m.Open(t.Context(), guestbuild.WithManifest(guestbuild.Hostile(t, name), 0, "pool"), sandbox.Config{Component: name, Settings: sandbox.Settings{Timeout: 10 * time.Millisecond, Memory: 32 << 20}})
 		require.NoError(t, err)
 		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: name}))
 		var over []time.Duration
@@ -412,7 +412,7 @@ func TestCallersOfAGuestWithStateAreReleased(t *testing.T) {
 	for _, state := range []string{"host", "instance"} {
 		packed, err := m.Pack(guestbuild.Hostile(t, "loop"), fmt.Appendf(nil, `{"name":"loop","state":%q}`, state), false)
 		require.NoError(t, err)
-		s, err := m.Open(t.Context(), packed, sandbox.Config{Component: "loop", Timeout: time.Second})
+		s, err := m.Open(t.Context(), packed, sandbox.Config{Component: "loop", Settings: sandbox.Settings{Timeout: time.Second}})
 		require.NoError(t, err)
 		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "loop"}))
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

@@ -14,6 +14,7 @@ import (
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
+	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
 // fuelSlice is how many units of fuel, about one per instruction, a guest may
@@ -127,10 +128,7 @@ func (mod *Module) Check(cfg Config) error {
 // prepare does everything up to compiling. The caller closes the host of the
 // configuration.
 func (mod *Module) prepare(cfg *Config) (engine.Config, error) {
-	cfg.Host.Component = cfg.Component
-	if cfg.Host.Log == nil && cfg.Logger != nil {
-		cfg.Host.Log = logTo(cfg.Logger)
-	}
+	cfg.grant()
 	for _, c := range mod.manifest.Capabilities {
 		if c.Optional {
 			cfg.Host.Optional = append(cfg.Host.Optional, "wasmstate_"+c.Name)
@@ -156,13 +154,13 @@ func (mod *Module) prepare(cfg *Config) (engine.Config, error) {
 }
 
 // code is what the engine compiles.
-func (mod *Module) code(meter Meter, debug bool) (engine.Code, error) {
+func (mod *Module) code(meter settings.Meter, debug bool) (engine.Code, error) {
 	switch meter {
-	case MeterNone:
+	case settings.MeterNone:
 		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterNone, Debug: debug}, nil
-	case MeterWazero:
+	case settings.MeterWazero:
 		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterWazero, Debug: debug}, nil
-	case MeterFuel:
+	case settings.MeterFuel:
 		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: fuelSlice, MaxTable: uint32(mod.limits.TableElements)})
 		return engine.Code{
 			Bytes: metered, Meter: engine.MeterFuel, Slice: fuelSlice,

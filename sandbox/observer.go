@@ -59,3 +59,22 @@ func logTo(log *zap.Logger) func(level hostfuncs.Level, line string) {
 		}
 	}
 }
+
+// logEnabled is the filter of a guest's log lines; nil lets the runtime's own
+// level decide.
+func logEnabled(level string) func(hostfuncs.Level) bool {
+	least := hostfuncs.LevelDebug
+	switch level {
+	case "":
+		return nil
+	case "none":
+		return func(hostfuncs.Level) bool { return false }
+	case "info":
+		least = hostfuncs.LevelInfo
+	case "warn":
+		least = hostfuncs.LevelWarn
+	case "error":
+		least = hostfuncs.LevelError
+	}
+	return func(l hostfuncs.Level) bool { return l >= least }
+}

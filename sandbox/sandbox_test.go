@@ -10,15 +10,16 @@ import (
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
+	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
 func TestWasmStorePassesTheSuite(t *testing.T) {
 	for _, mode := range []string{"single", "sharded"} {
-		for _, meter := range []sandbox.Meter{sandbox.MeterFuel, sandbox.MeterWazero} {
+		for _, meter := range []settings.Meter{settings.MeterFuel, settings.MeterWazero} {
 			t.Run(mode+" "+string(meter), func(t *testing.T) {
 				m := newModules(t)
 				storetest.Run(t, func(t *testing.T) abi.Store {
-					s, err := m.Open(t.Context(), guestbuild.WithManifest(guestbuild.Hostile(t, "good"), abi.FeatureETag, mode), sandbox.Config{Component: "good", Meter: meter})
+					s, err := m.Open(t.Context(), guestbuild.WithManifest(guestbuild.Hostile(t, "good"), abi.FeatureETag, mode), sandbox.Config{Component: "good", Settings: sandbox.Settings{Meter: meter}})
 					require.NoError(t, err)
 					t.Cleanup(func() { require.NoError(t, s.Close()) })
 					require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "good"}))

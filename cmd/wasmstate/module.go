@@ -75,7 +75,7 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.cfg = sandbox.Config{Component: name, Timeout: f.timeout, Debug: f.debug, Logger: log.With(zap.String("component", name))}
+	t.cfg = sandbox.Config{Component: name, Logger: log.With(zap.String("component", name)), Settings: sandbox.Settings{Timeout: f.timeout, Debug: f.debug}}
 	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
 		return nil, usageError{err}
 	}

@@ -43,13 +43,14 @@ func rules() []rule {
 
 		{folder: "guests", allow: []string{"abi", "guests/sdk/go/..."}},
 
-		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "sandbox/internal/...", zap}},
+		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "sandbox/settings", "sandbox/internal/...", zap}},
 		{folder: "sandbox/fault", allow: []string{"abi"}},
+		{folder: "sandbox/settings"},
 		{folder: "sandbox/internal/wasmbin", allow: []string{"abi"}},
 		{folder: "sandbox/internal/engine", allow: []string{"abi", "hostfuncs", "sandbox/fault", wazero, "golang.org/x/sys/..."}},
 		{folder: "sandbox/internal/wasmstore", allow: []string{"abi"}},
 
-		{folder: "runtime/internal/manifest", allow: []string{"abi", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "github.com/google/uuid", "golang.org/x/text/..."}},
+		{folder: "runtime/internal/manifest", allow: []string{"abi", "sandbox/settings", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "github.com/google/uuid", "golang.org/x/text/..."}},
 		{folder: "runtime/internal/secretstore", allow: []string{"abi"}},
 		{folder: "runtime/internal/watch", allow: []string{"abi", "github.com/fsnotify/fsnotify", zap}},
 		{folder: "runtime/internal/component", allow: []string{"abi", zap}},
@@ -58,7 +59,7 @@ func rules() []rule {
 		{folder: "runtime/internal/admin", allow: []string{"abi", zap, "runtime/internal/component"}},
 		{folder: "runtime", allow: []string{"abi", "hostfuncs", zap, "runtime/internal/...", "sandbox"}},
 
-		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "sandbox", "sandbox/fault", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap}},
+		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "sandbox/...", "sandbox", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap}},
 		{folder: "examples", allow: []string{"abi/...", "hostfuncs", "runtime", "builtin/...", zap}},
 		{folder: "internal/testing", allow: []string{"abi/...", "sandbox", "runtime", "builtin/..."}},
 		{folder: ""}, // the root package embeds sources and imports nothing

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
 const (
@@ -82,7 +83,7 @@ func (d *document) sandboxField(s *Sandbox, name string, at *yaml.Node, secretSt
 	case "concurrency":
 		s.Concurrency = d.oneOf(at, what, "single", "pool", "sharded")
 	case "meter":
-		s.Meter = Meter(d.oneOf(at, what, "fuel", "wazero", "none"))
+		s.Meter = settings.Meter(d.oneOf(at, what, "fuel", "wazero", "none"))
 	case "http":
 		s.HTTP = d.textList(at, what, checkHTTP)
 	case "tcp":
