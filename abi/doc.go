@@ -3,7 +3,7 @@
 // A store is a Go type in the binary or a sandboxed WebAssembly module. Both
 // implement [Store] and any of the optional interfaces ([Transactor],
 // [BulkGetter], [BulkWriter], [Lister], [PrefixDeleter], [Pinger], [Exporter],
-// [Importer], [Describer]); both are proven by the same suite, package storetest.
+// [Importer]); both are proven by the same suite, package storetest.
 //
 // # Two phases
 //

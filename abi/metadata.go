@@ -126,8 +126,8 @@ const (
 	TypeJSON     PropertyType = "json"
 )
 
-// Property describes one metadata property of a store: the single source for
-// validation and for the generated documentation.
+// Property describes one metadata property of a store; see
+// [Registration.Properties].
 type Property struct {
 	Name     string
 	Aliases  []string // other accepted names

@@ -140,12 +140,3 @@ type Importer interface {
 	// store goes live. Items that are already expired are skipped.
 	Import(ctx context.Context, items []Item) error
 }
-
-// Describer is implemented by stores whose metadata is checked before Init,
-// offline by `wasmstate validate` too.
-type Describer interface {
-	// Describe lists the metadata properties that the store understands. A
-	// name that is not listed is an error with a suggestion. Must not block;
-	// is called before Init.
-	Describe() []Property
-}

@@ -10,7 +10,7 @@ import (
 
 // openStore starts a runtime with one component and returns its handle, with
 // the keys of the workload in it.
-func openStore(tb testing.TB, spec string) *runtime.Store {
+func openStore(tb testing.TB, spec string) runtime.Store {
 	tb.Helper()
 	rt, ctx := startRuntime(tb, spec, ""), context.Background()
 	st, err := rt.Store("s")

@@ -9,8 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
-	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
+	"github.com/wasmstate/wasmstate/runtime/internal/loader"
 )
 
 // Config is what a runtime reads from flags or a file. The zero value has no
@@ -50,18 +49,6 @@ type Config struct {
 // State announces a store type to the registry of a runtime.
 type State = abi.Registration
 
-// Registry knows the store types. See [NewRegistry].
-type Registry = component.Registry
-
-// NewRegistry returns an empty registry whose errors suggest the nearest name.
-func NewRegistry() *Registry { return component.NewRegistry(manifest.Nearest) }
-
-// Store is the handle of a component. It survives reloads.
-type Store = component.Store
-
-// Status is what there is to say of a component.
-type Status = component.Status
-
 // Option injects what only code can give.
 type Option func(*options)
 
@@ -76,7 +63,27 @@ func WithStates(states ...State) Option {
 }
 
 // WithLogger sets the logger; the default is none.
-func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log } }
+func WithLogger(log *zap.Logger) Option {
+	return func(o *options) {
+		if log != nil {
+			o.log = log
+		}
+	}
+}
+
+// prepare applies defaults and options, and registers the store types.
+func prepare(cfg Config, opts []Option) (Config, options, *loader.Registry, error) {
+	o := options{log: zap.NewNop()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	registry := new(loader.Registry)
+	cfg, err := cfg.withDefaults()
+	if err == nil {
+		err = registry.Register(o.states...)
+	}
+	return cfg, o, registry, err
+}
 
 // withDefaults checks cfg and fills in what is not given.
 func (cfg Config) withDefaults() (Config, error) {

@@ -66,7 +66,7 @@ func BenchmarkReload(b *testing.B) {
 					time.Sleep(200 * time.Microsecond) // the resolution of the figure
 				}
 				took = append(took, time.Since(from))
-				pauses = append(pauses, time.Duration(generation().LastHandOver)*time.Microsecond)
+				pauses = append(pauses, generation().HandOverPause)
 			}
 			slices.Sort(took)
 			slices.Sort(pauses)

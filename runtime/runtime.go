@@ -1,15 +1,18 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/internal/loader"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
 	"github.com/wasmstate/wasmstate/runtime/internal/watch"
@@ -19,50 +22,68 @@ import (
 // Runtime is a registry, a live set of components and their servers. Make one
 // with [New]. Safe for concurrent use.
 type Runtime struct {
-	cfg     Config
-	log     *zap.Logger
-	set     *component.Set
-	loader  *loader
-	metrics *metrics.Metrics
-	servers servers
-	reload  chan chan *plan // asks the loop in Run to read the files again
+	cfg      Config
+	log      *zap.Logger
+	registry *loader.Registry
+	set      *component.Set
+	loader   *loader.Loader
+	metrics  *metrics.Metrics
+	servers  servers
+	life     life
+}
+
+// life is how far a runtime has come.
+//
+//	New -> Run: started ... ready ... stopping -> Close
+type life struct {
 	running atomic.Bool
 	ready   atomic.Bool
 	once    sync.Once
-	started chan struct{} // closed when the start is over
-	closed  chan struct{} // closed by Close
+	reload  chan chan *loader.Plan // asks the loop in Run to read the files again
+	started chan struct{}          // closed when the start is over
+	closed  chan struct{}          // closed by Close
 }
 
 // New checks the configuration and builds a runtime. It opens nothing but the
 // compile cache and starts nothing; Run does.
 func New(cfg Config, opts ...Option) (*Runtime, error) {
-	var o options
-	for _, opt := range opts {
-		opt(&o)
-	}
-	if o.log == nil {
-		o.log = zap.NewNop()
-	}
-	cfg, err := cfg.withDefaults()
+	cfg, o, registry, err := prepare(cfg, opts)
 	if err != nil {
-		return nil, err
-	}
-	registry := NewRegistry()
-	if err := registry.Register(o.states...); err != nil {
 		return nil, err
 	}
 	sb, err := sandbox.New(sandbox.Options{CacheDir: cfg.CacheDir, MemoryBudget: cfg.MemoryBudget, Logger: o.log})
 	if err != nil {
 		return nil, err
 	}
-	rt := &Runtime{cfg: cfg, log: o.log, metrics: metrics.New(), reload: make(chan chan *plan), started: make(chan struct{}), closed: make(chan struct{})}
+	rt := &Runtime{
+		cfg: cfg, log: o.log, registry: registry, metrics: metrics.New(),
+		life: life{reload: make(chan chan *loader.Plan), started: make(chan struct{}), closed: make(chan struct{})},
+	}
 	rt.set = component.New(component.Config{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
 		CloseGrace: cfg.CloseGrace, Nearest: manifest.Nearest,
 	})
-	rt.loader = newLoader(cfg, registry, sb, o.log, rt.set.Store)
-	rt.loader.metrics = rt.metrics
+	rt.loader = loader.New(loader.Config{
+		Paths: cfg.ComponentsPaths, AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, Log: o.log,
+		Registry: registry, Sandbox: sb, Handle: rt.set.Store, Metrics: rt.metrics, Watch: rt.watchGuest,
+	})
 	return rt, nil
+}
+
+// watchGuest shows the counters of a wasm store in the metrics until stop.
+func (rt *Runtime) watchGuest(name string, stats func() sandbox.Stats) (stop func()) {
+	return rt.metrics.Watch(name, func() metrics.Guest {
+		st := stats()
+		g := metrics.Guest{
+			Instances: st.Instances, Busy: st.Busy, Waiting: st.Waiting, MemoryBytes: st.Memory, Created: st.Created, Retired: st.Retired,
+		}
+		for _, op := range st.Ops {
+			g.Ops = append(g.Ops, metrics.GuestOp{
+				Name: op.Op, Calls: op.Calls, Faults: op.Faults, Fuel: op.Fuel, Waits: op.Waits, WaitSeconds: op.Waited.Seconds(),
+			})
+		}
+		return g
+	})
 }
 
 // StartError lists everything that kept a runtime from starting.
@@ -90,7 +111,7 @@ func (e *StartError) Error() string {
 // and does not say ignoreErrors, or a file with an error, ends it with a
 // [*StartError] that lists all of them. After the start nothing in a file does.
 func (rt *Runtime) Run(ctx context.Context) (err error) {
-	if !rt.running.CompareAndSwap(false, true) {
+	if !rt.life.running.CompareAndSwap(false, true) {
 		return errors.New("the runtime runs already, or was closed")
 	}
 	defer func() { err = errors.Join(err, rt.Close()) }()
@@ -114,41 +135,56 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 	rt.servers.start(rt, part)
 	defer rt.servers.stop(rt.cfg.CloseGrace)
 
-	if err := rt.start(ctx, watcher); err != nil {
-		return err
+	first := make(chan *loader.Plan, 1)
+	part(func(ctx context.Context) error { rt.follow(ctx, watcher, first); return nil })
+	select {
+	case <-ctx.Done():
+		return nil
+	case p := <-first:
+		if err := rt.start(ctx, p); err != nil {
+			return err
+		}
 	}
-	rt.ready.Store(true)
-	close(rt.started)
-	defer rt.ready.Store(false)
+	rt.life.ready.Store(true)
+	close(rt.life.started)
+	defer rt.life.ready.Store(false)
 	rt.log.Info("ready", zap.String("appID", rt.cfg.AppID), zap.String("http", rt.servers.addr(serveHTTP)),
 		zap.String("metrics", rt.servers.addr(serveMetrics)), zap.String("admin", rt.servers.addr(serveAdmin)))
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-rt.life.closed:
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// follow reads the files, at first and whenever something may have changed,
+// and brings the set to what they say. It is apart from Run because files may be
+// slow: whoever waits for Run to end does not wait for a disk.
+func (rt *Runtime) follow(ctx context.Context, watcher *watch.Watcher, first chan<- *loader.Plan) {
+	first <- rt.apply(ctx, watcher)
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-rt.closed:
-			return nil
-		case err := <-failed:
-			return err
+			return
 		case <-watcher.C:
 			rt.apply(ctx, watcher)
-		case done := <-rt.reload:
+		case done := <-rt.life.reload:
 			done <- rt.apply(ctx, watcher)
 		}
 	}
 }
 
-// start loads everything for the first time.
-func (rt *Runtime) start(ctx context.Context, watcher *watch.Watcher) error {
-	p := rt.apply(ctx, watcher)
+// start waits for the components of the first plan and says what kept any from
+// coming up.
+func (rt *Runtime) start(ctx context.Context, p *loader.Plan) error {
 	failures, err := rt.set.Wait(ctx)
 	if err != nil {
-		return nil // asked to stop while starting
+		return nil //nolint:nilerr // asked to stop while starting
 	}
-	var problems []string
-	for _, prob := range p.problems {
-		problems = append(problems, prob.String())
-	}
+	problems := p.Problems()
 	for _, f := range failures {
 		if !f.IgnoreErrors {
 			problems = append(problems, f.Error())
@@ -165,19 +201,18 @@ func (rt *Runtime) start(ctx context.Context, watcher *watch.Watcher) error {
 	return nil
 }
 
-// apply reads the files and brings the set to what they say. Only Run calls it,
-// one at a time.
-func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher) *plan {
-	p := rt.loader.plan(ctx)
+// apply reads the files once and tells the set. Only follow calls it.
+func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher) *loader.Plan {
+	p := rt.loader.Plan(ctx)
 	for _, c := range rt.set.Status() {
-		rt.set.Complain(c.Name, p.complaint(c.Name))
+		rt.set.Complain(c.Name, p.Complaint(c.Name))
 	}
-	rt.set.Reconcile(p.specs, p.keeps)
-	if p.secretsChanged {
+	rt.set.Reconcile(p.Specs, p.Keeps)
+	if p.SecretsChanged {
 		rt.set.Retry()
 	}
-	watcher.SetFiles(p.files)
-	if p.busy {
+	watcher.SetFiles(p.Files)
+	if p.Busy {
 		watcher.Again()
 	}
 	return p
@@ -187,10 +222,10 @@ func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher) *plan {
 // until every component has come up or failed, and returns what is wrong, one
 // line each. Run must be running.
 func (rt *Runtime) Reload(ctx context.Context) ([]string, error) {
-	done := make(chan *plan, 1)
+	done := make(chan *loader.Plan, 1)
 	select {
-	case rt.reload <- done:
-	case <-rt.closed:
+	case rt.life.reload <- done:
+	case <-rt.life.closed:
 		return nil, errors.New("the runtime is closed")
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -198,9 +233,7 @@ func (rt *Runtime) Reload(ctx context.Context) ([]string, error) {
 	var lines []string
 	select {
 	case p := <-done:
-		for _, prob := range p.problems {
-			lines = append(lines, prob.String())
-		}
+		lines = p.Problems()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -213,15 +246,38 @@ func (rt *Runtime) Reload(ctx context.Context) ([]string, error) {
 
 // Store returns the handle of a component. It is there as soon as the
 // component's file is read; while nothing serves, its calls are
-// abi.ErrUnavailable with the reason.
-func (rt *Runtime) Store(name string) (*Store, error) { return rt.set.Store(name) }
+// abi.ErrUnavailable with the reason. An unknown name is a
+// [*handle.NotFoundError] that suggests the nearest.
+func (rt *Runtime) Store(name string) (Store, error) {
+	s, err := rt.set.Store(name)
+	if err != nil {
+		return nil, err // a nil *component.Store must not become a non-nil Store
+	}
+	return s, nil
+}
+
+// Registry is where store types can be added while the runtime runs.
+func (rt *Runtime) Registry() Registry { return rt.registry }
 
 // Status lists every component, by name, those whose document has an error
-// included.
-func (rt *Runtime) Status() []Status { return rt.loader.withBroken(rt.set.Status()) }
+// included. It is never nil.
+func (rt *Runtime) Status() []Status {
+	list := []Status{}
+	for _, st := range rt.status() {
+		list = append(list, statusOf(st))
+	}
+	return list
+}
 
-// NotReady lists the components that do not serve at all.
-func (rt *Runtime) NotReady() []Status { return rt.set.NotReady() }
+func (rt *Runtime) status() []component.Status {
+	list := rt.set.Status()
+	known := func(name string) bool {
+		return slices.ContainsFunc(list, func(st component.Status) bool { return st.Name == name })
+	}
+	list = append(list, rt.loader.Broken(known)...)
+	slices.SortFunc(list, func(a, b component.Status) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
 
 // Rollback returns a component to the version before its last change, until
 // its file changes again.
@@ -231,9 +287,9 @@ func (rt *Runtime) Rollback(name string) error { return rt.set.Rollback(name) }
 // runtime and want to use its stores at once.
 func (rt *Runtime) Wait(ctx context.Context) error {
 	select {
-	case <-rt.started:
+	case <-rt.life.started:
 		return nil
-	case <-rt.closed:
+	case <-rt.life.closed:
 		return errors.New("the runtime is closed")
 	case <-ctx.Done():
 		return ctx.Err()
@@ -253,12 +309,12 @@ func (rt *Runtime) MetricsAddr() string { return rt.servers.addr(serveMetrics) }
 // Close ends Run, closes every store and releases compiled modules. Idempotent.
 func (rt *Runtime) Close() error {
 	var err error
-	rt.once.Do(func() {
-		rt.running.Store(true)
-		close(rt.closed)
+	rt.life.once.Do(func() {
+		rt.life.running.Store(true)
+		close(rt.life.closed)
 		ctx, cancel := context.WithTimeout(context.Background(), rt.cfg.CloseGrace)
 		defer cancel()
-		err = errors.Join(rt.set.Close(ctx), rt.loader.close())
+		err = errors.Join(rt.set.Close(ctx), rt.loader.Close())
 	})
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/admin"
+	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/httpapi"
 )
 
@@ -83,7 +84,7 @@ func (s *servers) closeListeners() {
 func (s *servers) start(rt *Runtime, part func(func(context.Context) error)) {
 	handlers := [numServers]http.Handler{
 		httpapi.New(rt.api(), httpapi.Config{
-			AppID: rt.cfg.AppID, Version: rt.cfg.Version, Token: rt.cfg.APIToken, MaxBody: rt.cfg.MaxBodySize, Logger: rt.log, Ready: rt.ready.Load,
+			AppID: rt.cfg.AppID, Version: rt.cfg.Version, Token: rt.cfg.APIToken, MaxBody: rt.cfg.MaxBodySize, Logger: rt.log, Ready: rt.life.ready.Load,
 		}),
 		rt.metrics.Handler(),
 		admin.New(rt.api(), admin.Config{Token: rt.cfg.APIToken, Version: rt.cfg.Version, AppID: rt.cfg.AppID, Logger: rt.log}),
@@ -138,13 +139,20 @@ func (s *servers) addr(i int) string {
 
 // api is what the servers see of a runtime.
 type api struct {
-	*Runtime
+	*component.Set
+	rt *Runtime
 }
 
-func (rt *Runtime) api() api { return api{rt} }
+func (rt *Runtime) api() api { return api{rt.set, rt} }
+
+// Status lists broken documents too.
+func (a api) Status() []component.Status { return a.rt.status() }
 
 // Problems lists what is wrong with the component files at the moment.
-func (a api) Problems() []string { return a.loader.problemLines() }
+func (a api) Problems() []string { return a.rt.loader.Problems() }
+
+// Reload implements admin.Runtime.
+func (a api) Reload(ctx context.Context) ([]string, error) { return a.rt.Reload(ctx) }
 
 // Ready reports whether requests are served.
-func (a api) Ready() bool { return a.ready.Load() }
+func (a api) Ready() bool { return a.rt.life.ready.Load() }

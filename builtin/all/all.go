@@ -11,7 +11,7 @@ import (
 // States returns the registrations of every built-in store.
 func States() []abi.Registration {
 	return []abi.Registration{
-		{Name: memstore.Name, New: memstore.New},
-		{Name: sqlitestore.Name, Aliases: []string{sqlitestore.Alias}, New: sqlitestore.New},
+		memstore.Registration(),
+		sqlitestore.Registration(),
 	}
 }

@@ -54,17 +54,18 @@ var (
 	_ abi.Pinger        = (*store)(nil)
 	_ abi.Exporter      = (*store)(nil)
 	_ abi.Importer      = (*store)(nil)
-	_ abi.Describer     = (*store)(nil)
 )
+
+// Registration announces the store to a registry. It has no properties.
+func Registration() abi.Registration {
+	return abi.Registration{Name: Name, Properties: []abi.Property{}, New: New}
+}
 
 // New returns an empty store that is not yet initialised. It is an
 // [abi.Factory].
 func New() abi.Store {
 	return &store{entries: map[string]*entry{}, stop: make(chan struct{})}
 }
-
-// Describe returns nothing: the store has no properties.
-func (s *store) Describe() []abi.Property { return nil }
 
 // Init starts the sweeper of expired keys. It cannot fail.
 func (s *store) Init(context.Context, abi.Metadata) error {

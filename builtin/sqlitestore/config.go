@@ -30,9 +30,14 @@ type config struct {
 	name, table, typesTable, metadataTable string
 }
 
-// Describe lists the properties; the names and defaults are Dapr's but for
-// synchronous, which Dapr does not have, and the default of cleanupInterval.
-func (s *store) Describe() []abi.Property {
+// Registration announces the store to a registry.
+func Registration() abi.Registration {
+	return abi.Registration{Name: Name, Aliases: []string{Alias}, Properties: properties(), New: New}
+}
+
+// properties are the metadata properties; the names and defaults are Dapr's but
+// for synchronous, which Dapr does not have, and the default of cleanupInterval.
+func properties() []abi.Property {
 	return []abi.Property{
 		{Name: "connectionString", Aliases: []string{"url"}, Type: abi.TypeString, Required: true, Doc: "Path of the database file, a file: URI, or :memory: for a database that is lost at the end."},
 		{Name: "timeout", Aliases: []string{"timeoutInSeconds"}, Type: abi.TypeDuration, Default: "20s", Doc: "Longest time for one operation; at least 1s."},
@@ -43,6 +48,14 @@ func (s *store) Describe() []abi.Property {
 		{Name: "metadataTableName", Type: abi.TypeString, Default: "metadata", Doc: "Table of the layout's version: letters, digits and underscores."},
 		{Name: "cleanupInterval", Aliases: []string{"cleanupIntervalInSeconds"}, Type: abi.TypeDuration, Default: "1h", Doc: "How often expired rows are removed from the file; 0 or less = never. They are not found in any case."},
 	}
+}
+
+// clip shortens a value that an error repeats.
+func clip(text string) string {
+	if len(text) <= 40 {
+		return text
+	}
+	return text[:40] + "…"
 }
 
 // invalid is an error about a property.
@@ -66,11 +79,11 @@ func parseConfig(md abi.Metadata) (config, error) {
 	switch c.synchronous {
 	case "full", "normal", "off":
 	default:
-		errs[4] = invalid("synchronous: %q is not full, normal or off", c.synchronous)
+		errs[4] = invalid("synchronous: %q is not full, normal or off", clip(c.synchronous))
 	}
 	for name, table := range map[string]string{"tableName": c.table, "metadataTableName": c.metadataTable} {
 		if !identifier(table) {
-			errs[4] = invalid("%s: %q is not a table name: use letters, digits and underscores, at most 64, not beginning with a digit or sqlite_", name, table)
+			errs[4] = invalid("%s: %q is not a table name: use letters, digits and underscores, at most 64, not beginning with a digit or sqlite_", name, clip(table))
 		}
 	}
 	types := c.table + typesSuffix

@@ -46,7 +46,6 @@ var (
 	_ abi.Lister        = (*store)(nil)
 	_ abi.PrefixDeleter = (*store)(nil)
 	_ abi.Pinger        = (*store)(nil)
-	_ abi.Describer     = (*store)(nil)
 )
 
 // New returns a store that is not yet initialised. It is an [abi.Factory].

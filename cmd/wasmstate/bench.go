@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	goruntime "runtime"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/all"
-	"github.com/wasmstate/wasmstate/runtime"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -51,15 +51,13 @@ two columns; absolute times depend on the machine.`,
 }
 
 func inMemory(ctx context.Context) (abi.Store, error) {
-	registry := runtime.NewRegistry()
-	if err := registry.Register(all.States()...); err != nil {
-		return nil, err
+	for _, state := range all.States() {
+		if state.Name == "state.in-memory" {
+			s := state.New()
+			return s, s.Init(ctx, abi.Metadata{Name: "memory"})
+		}
 	}
-	s, err := registry.Create("state.in-memory", "")
-	if err != nil {
-		return nil, err
-	}
-	return s, s.Init(ctx, abi.Metadata{Name: "memory"})
+	return nil, errors.New("the store state.in-memory is not linked in")
 }
 
 func compare(ctx context.Context, w io.Writer, t *tool, guest, native abi.Store) error {

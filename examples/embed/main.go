@@ -74,7 +74,7 @@ func countAll(ctx context.Context, rt *runtime.Runtime, out io.Writer, visits in
 
 // count adds one to a number, however many do the same at once: who reads an
 // old number has its write refused, and tries again.
-func count(ctx context.Context, store *runtime.Store, key []byte) (int, error) {
+func count(ctx context.Context, store runtime.Store, key []byte) (int, error) {
 	var old abi.GetResponse // its buffers are used again at each turn
 	for {
 		old.Reset()

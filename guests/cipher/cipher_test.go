@@ -119,24 +119,24 @@ func (w *world) with(f func(rt *runtime.Runtime)) error {
 	return err
 }
 
-func store(t *testing.T, rt *runtime.Runtime, name string) *runtime.Store {
+func store(t *testing.T, rt *runtime.Runtime, name string) runtime.Store {
 	s, err := rt.Store(name)
 	require.NoError(t, err)
 	return s
 }
 
-func get(t *testing.T, s *runtime.Store, key string) (string, error) {
+func get(t *testing.T, s runtime.Store, key string) (string, error) {
 	var resp abi.GetResponse
 	err := s.Get(t.Context(), &abi.GetRequest{Key: []byte(key)}, &resp)
 	return string(resp.Value), err
 }
 
-func set(t *testing.T, s *runtime.Store, key, value string) {
+func set(t *testing.T, s runtime.Store, key, value string) {
 	require.NoError(t, s.Set(t.Context(), &abi.SetRequest{Key: []byte(key), Value: []byte(value)}, &abi.SetResponse{}))
 }
 
 // stored are the keys and values of the component behind.
-func stored(t *testing.T, s *runtime.Store) map[string][]byte {
+func stored(t *testing.T, s runtime.Store) map[string][]byte {
 	var page abi.KeysResponse
 	require.NoError(t, s.Keys(t.Context(), &abi.KeysRequest{Limit: 100}, &page))
 	all := map[string][]byte{}

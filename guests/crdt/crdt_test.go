@@ -122,7 +122,7 @@ func TestReplicasMerge(t *testing.T) {
 	wasm, err := os.ReadFile("crdt.wasm")
 	require.NoError(t, err)
 	db := filepath.Join(t.TempDir(), "votes.db")
-	var replicas [2]*runtime.Store
+	var replicas [2]runtime.Store
 	for i := range replicas {
 		replicas[i] = start(t, wasm, db)
 	}
@@ -167,7 +167,7 @@ func TestReplicasMerge(t *testing.T) {
 }
 
 // start runs a runtime with the component votes over a database.
-func start(t *testing.T, wasm []byte, db string) *runtime.Store {
+func start(t *testing.T, wasm []byte, db string) runtime.Store {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "crdt.wasm"), wasm, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "votes.yaml"), fmt.Appendf(nil, `

@@ -27,6 +27,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -157,7 +158,7 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) {
 func (s *server) rollback(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	err := s.rt.Rollback(name)
-	var nf *component.NotFoundError
+	var nf *handle.NotFoundError
 	switch {
 	case errors.As(err, &nf):
 		fail(w, http.StatusNotFound, "ERR_COMPONENT_NOT_FOUND", nf.Error())

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/admin"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
@@ -98,7 +99,7 @@ func TestWhoMayAsk(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	rt := &fake{ready: true, rollback: map[string]error{
-		"absent": &component.NotFoundError{Name: "absent"},
+		"absent": &handle.NotFoundError{Name: "absent"},
 		"first":  abi.NewError(abi.CodeInvalidArgument, "there is no version before"),
 		"broken": errors.New("disk on fire"),
 	}}

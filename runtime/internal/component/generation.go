@@ -15,8 +15,11 @@ const retiredBias = -1 << 62
 // closed.
 type generation struct {
 	store    abi.Store
+	base     *base
+	chain    link // what calls go through; see decorate.go
 	features abi.Features
 	spec     Spec
+	redact   func(text string) string // hides the secrets it was made with; nil = none
 	prefix   string
 	number   int64
 
@@ -26,9 +29,10 @@ type generation struct {
 	once    sync.Once
 }
 
-func newGeneration(store abi.Store, spec Spec, prefix string, number int64) *generation {
+func newGeneration(o *opened, spec Spec, prefix string, number int64) *generation {
+	b := newBase(spec.Name, o.store)
 	return &generation{
-		store: store, features: store.Features(), spec: spec, prefix: prefix, number: number,
+		store: o.store, base: b, features: b.features, spec: spec, redact: o.redact, prefix: prefix, number: number,
 		drained: make(chan struct{}),
 	}
 }

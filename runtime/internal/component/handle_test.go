@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
-func handle(t testing.TB, f abi.Store, change func(*Spec)) *Store {
+func handleOf(t testing.TB, f abi.Store, change func(*Spec)) *Store {
 	t.Helper()
 	s := start(t, Config{AppID: "app", Namespace: "ns"})
 	sp := spec("orders", "1", f)
@@ -32,7 +33,7 @@ func TestPrefixStrategies(t *testing.T) {
 		"": "app||k", "appid": "app||k", "APPID": "app||k", "name": "orders||k", "namespace": "ns.app||k", "none": "k", "mine": "mine||k",
 	} {
 		f := newFake()
-		st := handle(t, f, func(sp *Spec) { sp.KeyPrefix = strategy })
+		st := handleOf(t, f, func(sp *Spec) { sp.KeyPrefix = strategy })
 		set(t, st, "k", "v")
 		require.Equal(t, map[string]string{want: "v"}, f.data, strategy)
 	}
@@ -42,11 +43,11 @@ func TestPrefixStrategies(t *testing.T) {
 }
 
 func TestKeysAreChecked(t *testing.T) {
-	st := handle(t, newFake(), nil)
+	st := handleOf(t, newFake(), nil)
 	for name, key := range map[string]string{"empty": "", "separator": "a||b", "not UTF-8": "a\xff", "long": strings.Repeat("k", MaxKey+1)} {
 		err := st.Get(t.Context(), &abi.GetRequest{Key: []byte(key)}, &abi.GetResponse{})
 		require.ErrorIs(t, err, abi.ErrInvalidArgument, name)
-		var illegal *IllegalKeyError
+		var illegal *handle.IllegalKeyError
 		require.ErrorAs(t, err, &illegal, name)
 		require.Less(t, len(err.Error()), 500)
 		require.ErrorIs(t, st.Delete(t.Context(), &abi.DeleteRequest{Key: []byte(key)}), abi.ErrInvalidArgument, name)
@@ -66,7 +67,7 @@ func TestParseTTL(t *testing.T) {
 		_, err := ParseTTL(text)
 		require.ErrorIs(t, err, abi.ErrInvalidArgument, text)
 	}
-	st := handle(t, newFake(), nil)
+	st := handleOf(t, newFake(), nil)
 	for _, ttl := range []time.Duration{-1, 1, time.Second - 1, abi.MaxTTL + 1} {
 		err := st.Set(t.Context(), &abi.SetRequest{Key: []byte("k"), TTL: ttl}, &abi.SetResponse{})
 		require.ErrorIs(t, err, abi.ErrInvalidArgument, ttl)
@@ -76,7 +77,7 @@ func TestParseTTL(t *testing.T) {
 func TestUndeclaredFeatures(t *testing.T) {
 	f := newFake()
 	f.features = 0
-	st := handle(t, f, nil)
+	st := handleOf(t, f, nil)
 	key := []byte("k")
 	calls := map[string]func() error{
 		"ETAG set": func() error { return st.Set(t.Context(), &abi.SetRequest{Key: key, ETag: key}, &abi.SetResponse{}) },
@@ -102,7 +103,7 @@ func TestUndeclaredFeatures(t *testing.T) {
 func TestErrorsAreWrappedOnce(t *testing.T) {
 	f := newFake()
 	f.panics = true
-	st := handle(t, f, nil)
+	st := handleOf(t, f, nil)
 	err := st.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
 	require.EqualError(t, err, `get "k" in component "orders": the store panicked: boom`)
 	require.Equal(t, abi.CodeInternal, abi.CodeOf(err))
@@ -117,7 +118,7 @@ func TestErrorsAreWrappedOnce(t *testing.T) {
 }
 
 func TestBulkFallback(t *testing.T) {
-	st := handle(t, newFake(), nil)
+	st := handleOf(t, newFake(), nil)
 	ops := make([]abi.Op, 100)
 	for i := range ops {
 		ops[i].Key, ops[i].Value = fmt.Appendf(nil, "k%d", i%10), fmt.Appendf(nil, "v%d", i)
@@ -142,7 +143,7 @@ func TestBulkFallback(t *testing.T) {
 }
 
 func TestApplyConcurrency(t *testing.T) {
-	st := handle(t, newFake(), func(sp *Spec) { sp.IgnoreLastETag = true })
+	st := handleOf(t, newFake(), func(sp *Spec) { sp.IgnoreLastETag = true })
 	req := abi.SetRequest{ETag: []byte("x")}
 	require.NoError(t, st.ApplyConcurrency("first-write", &req))
 	require.True(t, req.FirstWrite)
@@ -150,7 +151,7 @@ func TestApplyConcurrency(t *testing.T) {
 	require.NoError(t, st.ApplyConcurrency("last-write", &req))
 	require.Empty(t, req.ETag)
 	require.ErrorIs(t, st.ApplyConcurrency("nonsense", &req), abi.ErrInvalidArgument)
-	strict := handle(t, newFake(), nil)
+	strict := handleOf(t, newFake(), nil)
 	req = abi.SetRequest{ETag: []byte("x")}
 	require.NoError(t, strict.ApplyConcurrency("last-write", &req))
 	require.NotEmpty(t, req.ETag)
@@ -163,7 +164,7 @@ func TestHandleDoesNotAllocate(t *testing.T) {
 		t.Skip("the race detector makes sync.Pool drop what it holds")
 	}
 	f := newFake()
-	st := handle(t, f, nil)
+	st := handleOf(t, f, nil)
 	key, value := []byte("key-of-24-bytes-or-so"), []byte("value")
 	set(t, st, string(key), string(value))
 	get, setReq := abi.GetRequest{Key: key}, abi.SetRequest{Key: key, Value: value}
@@ -183,7 +184,7 @@ func TestHandleDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkHandleGet(b *testing.B) {
-	st := handle(b, newFake(), nil)
+	st := handleOf(b, newFake(), nil)
 	set(b, st, "k", "v")
 	req, resp := abi.GetRequest{Key: []byte("k")}, abi.GetResponse{}
 	ctx := context.Background()

@@ -64,7 +64,7 @@ func (s *Set) moveState(sl *slot, old, g *generation) (moved handOver, open func
 		}
 	}
 	var n int64
-	err = safely(ctx, func(ctx context.Context) error {
+	err = contain(func() error {
 		n, err = copyItems(ctx, old.store, g.store)
 		return err
 	})

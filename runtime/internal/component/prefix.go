@@ -8,12 +8,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // MaxKey is the longest client key in bytes.
 const MaxKey = 32 << 10
 
-// separator stands between the prefix and the client's key (dapr.md 5.10), and
+// separator stands between the prefix and the client's key and
 // may not be in either.
 const separator = "||"
 
@@ -50,21 +51,10 @@ func Prefix(strategy, appID, namespace, name string) (string, error) {
 	return p + separator, nil
 }
 
-// IllegalKeyError says why a client's key is refused.
-type IllegalKeyError struct{ Key, Why string }
-
-// Error quotes the key.
-func (e *IllegalKeyError) Error() string {
-	return "input key/keyPrefix '" + clip(e.Key, 128) + "' " + e.Why
-}
-
-// Unwrap makes it an invalid argument.
-func (e *IllegalKeyError) Unwrap() error { return abi.ErrInvalidArgument }
-
 // checkKey refuses what no client may use as a key.
 func checkKey(key []byte) error {
 	if len(key) == 0 {
-		return &IllegalKeyError{Why: "must not be empty"}
+		return &handle.IllegalKeyError{Why: "must not be empty"}
 	}
 	return checkPrefix(key)
 }
@@ -73,11 +63,11 @@ func checkKey(key []byte) error {
 func checkPrefix(key []byte) error {
 	switch {
 	case len(key) > MaxKey:
-		return &IllegalKeyError{string(key[:64]), "is longer than " + strconv.Itoa(MaxKey) + " bytes"}
+		return &handle.IllegalKeyError{Key: string(key[:64]), Why: "is longer than " + strconv.Itoa(MaxKey) + " bytes"}
 	case bytes.Contains(key, []byte(separator)):
-		return &IllegalKeyError{string(key), "can't contain '||'"}
+		return &handle.IllegalKeyError{Key: string(key), Why: "can't contain '||'"}
 	case !utf8.Valid(key):
-		return &IllegalKeyError{strconv.QuoteToASCII(string(key)), "is not valid UTF-8"}
+		return &handle.IllegalKeyError{Key: strconv.QuoteToASCII(string(key)), Why: "is not valid UTF-8"}
 	}
 	return nil
 }

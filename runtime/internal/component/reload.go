@@ -14,19 +14,26 @@ import (
 // lastWord is how long an Init whose deadline has passed may take to say why.
 const lastWord = 50 * time.Millisecond
 
+// opened is a store that was made and answers, with what hides its secrets.
+type opened struct {
+	store  abi.Store
+	redact func(text string) string
+}
+
 // replace is the transaction of a change: create, resolve, init, ping, hand
 // over, swap; then the old store is drained and closed. Any error leaves what
 // serves untouched.
 func (s *Set) replace(sl *slot, spec *Spec) error {
 	old := sl.handle.current.Load()
 	from := time.Now()
-	store, reason, err := s.open(spec)
+	var o opened
+	reason, err := s.open(spec, &o)
 	if err == nil {
-		err = s.publish(sl, spec, store, old)
+		err = s.publish(sl, spec, &o, old)
 	}
 	obs := s.cfg.Observer
 	if err != nil {
-		err = spec.redacted(err)
+		err = redacted(err, o.redact)
 		if s.ctx.Err() == nil {
 			obs.InitFailed(sl.name, spec.Type, reason)
 			if old != nil {
@@ -45,52 +52,54 @@ func (s *Set) replace(sl *slot, spec *Spec) error {
 }
 
 // open creates, initialises and pings a store. reason is what the metrics call
-// the failure.
-func (s *Set) open(spec *Spec) (store abi.Store, reason string, err error) {
+// the failure; what hides secrets is there after a failure too.
+func (s *Set) open(spec *Spec, o *opened) (reason string, err error) {
 	var md abi.Metadata
 	if spec.Resolve != nil {
-		if md, err = spec.Resolve(s.ctx); err != nil {
-			return nil, "init", err
+		res, err := spec.Resolve(s.ctx)
+		if o.redact = res.Redact; err != nil {
+			return "init", err
 		}
+		md = res.Metadata
 	}
 	md.Name = spec.Name
-	err = safely(s.ctx, func(ctx context.Context) (err error) {
-		store, err = spec.Create(ctx)
+	err = contain(func() (err error) {
+		o.store, err = spec.Create(s.ctx)
 		return err
 	})
 	if err != nil {
-		return nil, "creation", err
+		return "creation", err
 	}
-	if store == nil {
-		return nil, "creation", errors.New("the store type's New function returned nothing")
+	if o.store == nil {
+		return "creation", errors.New("the store type's New function returned nothing")
 	}
-	if err := s.init(spec, store, md); err != nil {
-		return nil, "init", err
+	if err := s.init(spec, o, md); err != nil {
+		return "init", err
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, spec.initTimeout())
 	defer cancel()
-	if err := safely(ctx, func(ctx context.Context) error { return ping(ctx, store) }); err != nil {
-		s.discard(spec, store)
-		return nil, "init", fmt.Errorf("ping: %w", err)
+	if err := contain(func() error { return newBase(spec.Name, o.store).Ping(ctx) }); err != nil {
+		s.discard(spec, o)
+		return "init", fmt.Errorf("ping: %w", err)
 	}
-	return store, "", nil
+	return "", nil
 }
 
 // init runs Init with a deadline that is enforced from outside: an Init that
 // does not return is left behind, and its store is closed when it does.
-func (s *Set) init(spec *Spec, store abi.Store, md abi.Metadata) error {
+func (s *Set) init(spec *Spec, o *opened, md abi.Metadata) error {
 	ctx, cancel := context.WithTimeout(s.ctx, spec.initTimeout())
 	defer cancel()
 	done := make(chan error, 1)
 	s.workers.Go(func() {
-		done <- safely(ctx, func(ctx context.Context) error { return store.Init(ctx, md) })
+		done <- contain(func() error { return o.store.Init(ctx, md) })
 	})
 	finish := func(err error) error {
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err() // too late is failed, as in Dapr
 		}
 		if err != nil {
-			s.discard(spec, store)
+			s.discard(spec, o)
 		}
 		return err
 	}
@@ -114,24 +123,24 @@ func (s *Set) init(spec *Spec, store abi.Store, md abi.Metadata) error {
 	}
 	s.workers.Go(func() {
 		err := <-done
-		s.log.Debug("Init returned after its time was up", zap.String("component", spec.Name), zap.Error(spec.redacted(err)))
-		s.discard(spec, store)
+		s.log.Debug("Init returned after its time was up", zap.String("component", spec.Name), zap.Error(redacted(err, o.redact)))
+		s.discard(spec, o)
 	})
 	return fmt.Errorf("init timeout after %v, and Init does not return: %w", spec.initTimeout(), context.DeadlineExceeded)
 }
 
 // discard closes a store that never served.
-func (s *Set) discard(spec *Spec, store abi.Store) {
-	if err := contain(store.Close); err != nil {
-		s.log.Debug("close after a failure", zap.String("component", spec.Name), zap.Error(spec.redacted(err)))
+func (s *Set) discard(spec *Spec, o *opened) {
+	if err := contain(o.store.Close); err != nil {
+		s.log.Debug("close after a failure", zap.String("component", spec.Name), zap.Error(redacted(err, o.redact)))
 	}
 }
 
 // publish makes an opened store the one that serves.
-func (s *Set) publish(sl *slot, spec *Spec, store abi.Store, old *generation) (err error) {
+func (s *Set) publish(sl *slot, spec *Spec, o *opened, old *generation) (err error) {
 	defer func() {
 		if err != nil {
-			s.discard(spec, store)
+			s.discard(spec, o)
 		}
 	}()
 	prefix, err := Prefix(spec.KeyPrefix, s.cfg.AppID, s.cfg.Namespace, spec.Name)
@@ -141,7 +150,7 @@ func (s *Set) publish(sl *slot, spec *Spec, store abi.Store, old *generation) (e
 	s.mu.Lock()
 	number := sl.generations + 1
 	s.mu.Unlock()
-	g := newGeneration(store, *spec, prefix, number)
+	g := newGeneration(o, *spec, prefix, number)
 	moved, open, err := s.moveState(sl, old, g)
 	if err != nil {
 		return err
@@ -149,6 +158,7 @@ func (s *Set) publish(sl *slot, spec *Spec, store abi.Store, old *generation) (e
 	defer open()
 
 	rec := s.cfg.Observer.Recorder(sl.name, spec.Type)
+	g.chain = newChain(g, s.log, rec)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -158,14 +168,16 @@ func (s *Set) publish(sl *slot, spec *Spec, store abi.Store, old *generation) (e
 	if moved.items >= 0 {
 		sl.handOver = moved
 	}
-	sl.handle.rec.Store(&rec)
+	if rec != nil {
+		sl.handle.rec.Store(&rec)
+	}
 	sl.handle.current.Store(g)
 	if old != nil {
 		prev := old.spec
 		sl.previous = &prev
 		s.workers.Go(func() {
 			if err := s.drain(s.ctx, old); err != nil {
-				s.log.Warn("close of the replaced store failed", zap.String("component", sl.name), zap.Error(prev.redacted(err)))
+				s.log.Warn("close of the replaced store failed", zap.String("component", sl.name), zap.Error(redacted(err, old.redact)))
 			}
 		})
 	}

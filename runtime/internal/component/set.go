@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // Config configures a [Set]. The zero value is ready.
@@ -287,7 +288,7 @@ func (s *Set) Wait(ctx context.Context) ([]*Failure, error) {
 
 // Store returns the handle of a component that is configured, whatever state
 // it is in; the calls of one that does not serve are [abi.ErrUnavailable] with
-// the reason. An unknown name is a [*NotFoundError].
+// the reason. An unknown name is a [*handle.NotFoundError].
 func (s *Set) Store(name string) (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,7 +301,7 @@ func (s *Set) Store(name string) (*Store, error) {
 			}
 		}
 		slices.Sort(known)
-		return nil, &NotFoundError{Name: name, Configured: len(known) > 0, Near: s.cfg.Nearest(name, known)}
+		return nil, &handle.NotFoundError{Name: name, Configured: len(known) > 0, Near: s.cfg.Nearest(name, known)}
 	}
 	return &sl.handle, nil
 }

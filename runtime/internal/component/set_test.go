@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 func TestComesUp(t *testing.T) {
@@ -41,7 +42,7 @@ func TestUnknownNameSuggests(t *testing.T) {
 	s.Apply(spec("orders", "1", newFake()))
 	settle(t, s)
 	_, err = s.Store("ordres")
-	var nf *NotFoundError
+	var nf *handle.NotFoundError
 	require.ErrorAs(t, err, &nf)
 	require.EqualError(t, err, "state store ordres is not found; did you mean orders?")
 	require.False(t, errors.Is(err, abi.ErrNotFound), "a missing component is no missing key")
@@ -55,7 +56,7 @@ func TestFailureBeforeTheSwapKeepsTheOldOne(t *testing.T) {
 		"nothing": func(sp *Spec, _ *fake) { sp.Create = func(context.Context) (abi.Store, error) { return nil, nil } },
 		"panic":   func(sp *Spec, _ *fake) { sp.Create = func(context.Context) (abi.Store, error) { panic("boom") } },
 		"resolve": func(sp *Spec, _ *fake) {
-			sp.Resolve = func(context.Context) (abi.Metadata, error) { return abi.Metadata{}, errors.New("no secret") }
+			sp.Resolve = func(context.Context) (Resolved, error) { return Resolved{}, errors.New("no secret") }
 		},
 		"init":   func(_ *Spec, f *fake) { f.initErr = errors.New("no route") },
 		"ping":   func(_ *Spec, f *fake) { f.pingErr = errors.New("no answer") },
@@ -145,11 +146,11 @@ func TestParkedComponent(t *testing.T) {
 		s := start(t, Config{})
 		there := false
 		sp := spec("orders", "1", newFake())
-		sp.Resolve = func(context.Context) (abi.Metadata, error) {
+		sp.Resolve = func(context.Context) (Resolved, error) {
 			if !there {
-				return abi.Metadata{}, waiting{}
+				return Resolved{}, waiting{}
 			}
-			return abi.Metadata{}, nil
+			return Resolved{}, nil
 		}
 		s.Apply(sp)
 		require.Len(t, settle(t, s), 1)
@@ -280,7 +281,7 @@ func TestRollback(t *testing.T) {
 	require.NoError(t, s.Rollback("orders"))
 	require.Equal(t, StateReady, statusOf(t, s, "orders").State)
 	require.Equal(t, "3", statusOf(t, s, "orders").Digest)
-	var nf *NotFoundError
+	var nf *handle.NotFoundError
 	require.ErrorAs(t, s.Rollback("nobody"), &nf)
 }
 

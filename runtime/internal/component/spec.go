@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // DefaultInitTimeout is how long Init may take unless a component says otherwise.
@@ -37,22 +38,28 @@ type Spec struct {
 	// a failure of the kind "creation".
 	Create func(ctx context.Context) (abi.Store, error)
 	// Resolve returns the final properties: secrets, environment and templates
-	// filled in and checked. Called at every attempt. An error with a method
-	// Waiting() string parks the component until that is there. nil = no
+	// filled in and checked. Called at every attempt, before Create. An error with
+	// a method Waiting() string parks the component until that is there. nil = no
 	// properties.
-	Resolve func(ctx context.Context) (abi.Metadata, error)
-	// Redact replaces the component's secrets in a text for people; nil = there
-	// are none. It is applied to every error of the component.
+	Resolve func(ctx context.Context) (Resolved, error)
+}
+
+// Resolved are the properties of one attempt to bring a component up.
+type Resolved struct {
+	abi.Metadata
+	// Redact replaces the secrets among the properties in a text for people; nil =
+	// there are none. It is applied to every error of the generation that comes
+	// of this attempt.
 	Redact func(text string) string
 }
 
 // redacted is err without secrets in its text. What it wraps stays.
-func (s *Spec) redacted(err error) error {
-	if err == nil || s.Redact == nil {
+func redacted(err error, redact func(string) string) error {
+	if err == nil || redact == nil || err == error(abi.ErrNotFound) { //nolint:errorlint // the common answer has no secret
 		return err
 	}
 	text := err.Error()
-	if clean := s.Redact(text); clean != text {
+	if clean := redact(text); clean != text {
 		return &redactedError{clean, err}
 	}
 	return err
@@ -120,38 +127,17 @@ type Status struct {
 	HandOverItems int64        `json:"lastHandOverItems,omitempty"`
 }
 
-// Op names an operation in metrics and errors.
-type Op uint8
-
-// The operations of a handle.
-const (
-	OpGet Op = iota
-	OpSet
-	OpDelete
-	OpBulkGet
-	OpBulkWrite
-	OpTransact
-	OpKeys
-	OpDeleteWithPrefix
-	OpPing
-	NumOps
-)
-
-var opNames = [NumOps]string{"get", "set", "delete", "bulk_get", "bulk_write", "transact", "keys", "delete_with_prefix", "ping"}
-
-// String is the operation as metrics label it, such as "bulk_get".
-func (o Op) String() string { return opNames[o] }
-
 // Recorder counts the operations of one component. Op must not block or
 // allocate; it is called from many goroutines.
 type Recorder interface {
-	Op(op Op, code abi.Code, took time.Duration)
+	// Op: a call ended, took after its beginning. ctx is the caller's.
+	Op(ctx context.Context, op handle.Op, code abi.Code, took time.Duration)
 }
 
 // Observer is told what happens in a [Set]. It must not block and not call
 // back. It is called from many goroutines.
 type Observer interface {
-	Recorder(component, typ string) Recorder
+	Recorder(component, typ string) Recorder // nil = nothing is counted
 	Initialized(component, typ string)
 	InitFailed(component, typ, reason string) // reason is "creation" or "init"
 	Reloaded(component, outcome string)       // "ok" or "failed": a change of a component that was serving
@@ -162,10 +148,9 @@ type Observer interface {
 // nopObserver is used when nobody listens.
 type nopObserver struct{}
 
-func (nopObserver) Recorder(string, string) Recorder            { return nopObserver{} }
-func (nopObserver) Initialized(string, string)                  {}
-func (nopObserver) InitFailed(string, string, string)           {}
-func (nopObserver) Reloaded(string, string)                     {}
-func (nopObserver) StateChanged(string, string, State)          {}
-func (nopObserver) Removed(string)                              {}
-func (nopObserver) Op(op Op, code abi.Code, took time.Duration) {}
+func (nopObserver) Recorder(string, string) Recorder   { return nil }
+func (nopObserver) Initialized(string, string)         {}
+func (nopObserver) InitFailed(string, string, string)  {}
+func (nopObserver) Reloaded(string, string)            {}
+func (nopObserver) StateChanged(string, string, State) {}
+func (nopObserver) Removed(string)                     {}

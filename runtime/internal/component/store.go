@@ -2,25 +2,23 @@ package component
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // Store is the portable handle of a component. It survives reloads: each call
 // takes a lease on the store that serves at the moment.
 //
-// Keys are the client's: the handle checks them, adds the component's prefix
-// on the way in and cuts it off on the way out. It checks times to live and
-// declared features, falls back where a store has no bulk operation, contains
-// panics, and wraps an error once, as an [*OpError]; a missing key is
-// [abi.ErrNotFound] itself. Get, Set and Delete allocate nothing of their own.
+// Keys are the client's: they are checked, get the component's prefix on the
+// way in and lose it on the way out. Times to live and declared features are
+// checked, a store without bulk operations gets them, panics are contained, all
+// by the chain of the generation (decorate.go). An error is wrapped once, as a
+// [*handle.OpError]; a missing key is [abi.ErrNotFound] itself. Get, Set and
+// Delete allocate nothing of their own.
 //
 // The rules for slices are those of [abi.Store]: requests are read until the
 // call returns, responses are appended to from length zero. Safe for
@@ -32,8 +30,7 @@ type Store struct {
 	current atomic.Pointer[generation] // nil while nothing serves
 	gate    atomic.Pointer[gate]       // not nil while writes are held back
 	down    atomic.Pointer[string]     // why nothing serves
-	rec     atomic.Pointer[Recorder]
-	scratch pool
+	rec     atomic.Pointer[Recorder]   // counts the calls that no generation takes
 }
 
 // gate holds writes back during a hand-over.
@@ -67,10 +64,7 @@ func (s *Store) MaxTransactionOps() int {
 	if g == nil {
 		return 0
 	}
-	if l, ok := g.store.(abi.TransactionLimiter); ok {
-		return l.MaxTransactionOps()
-	}
-	return 0
+	return g.base.maxOps()
 }
 
 // ApplyConcurrency puts the concurrency option of a client, "first-write",
@@ -104,31 +98,6 @@ func ParseConsistency(word string) (abi.Consistency, error) {
 		return abi.ConsistencyStrong, nil
 	}
 	return 0, invalid("unrecognized consistency model %q; use eventual or strong", clip(word, 40))
-}
-
-// scratch is what one call needs and does not allocate.
-type scratch struct {
-	key []byte
-	get abi.GetRequest
-	set abi.SetRequest
-	del abi.DeleteRequest
-}
-
-// pool holds scratch values; they never keep a caller's slices.
-type pool struct{ p sync.Pool }
-
-func (p *pool) take() *scratch {
-	if sc, ok := p.p.Get().(*scratch); ok {
-		return sc
-	}
-	return new(scratch)
-}
-
-func (p *pool) give(sc *scratch) {
-	sc.get, sc.set, sc.del = abi.GetRequest{}, abi.SetRequest{}, abi.DeleteRequest{}
-	if cap(sc.key) <= 4<<10 {
-		p.p.Put(sc)
-	}
 }
 
 // lease returns the generation that serves, held.
@@ -184,166 +153,137 @@ func (s *Store) releaseWrite(g *generation) {
 	g.release()
 }
 
-// finish ends a call: it contains a panic of the store, wraps the error and
-// records the outcome. It is deferred.
-func (s *Store) finish(op Op, key []byte, from time.Time, err *error) {
-	if r := recover(); r != nil {
-		s.log.Error("store panicked", zap.String("component", s.name), zap.Stringer("operation", op),
-			zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
-		*err = abi.NewError(abi.CodeInternal, fmt.Sprintf("the store panicked: %v", r))
-	}
-	code := abi.CodeOK
-	if *err != nil && *err != error(abi.ErrNotFound) { //nolint:errorlint // the common answer first; wrapped ones follow
-		code = abi.CodeOf(*err)
-		if code == abi.CodeNotFound {
-			*err = abi.ErrNotFound
-		} else {
-			cause := *err
-			if g := s.current.Load(); g != nil {
-				cause = g.spec.redacted(cause)
-			}
-			*err = &OpError{Component: s.name, Op: op, Key: string(key), Err: cause}
-		}
-	} else if *err != nil {
-		code = abi.CodeNotFound
-	}
+// refused ends a call that no generation takes.
+func (s *Store) refused(ctx context.Context, op handle.Op, key []byte, err error) error {
 	if rec := s.rec.Load(); rec != nil {
-		(*rec).Op(op, code, time.Since(from))
+		(*rec).Op(ctx, op, abi.CodeOf(err), 0)
 	}
+	return s.wrap(op, key, err)
 }
 
-// contain runs a call of a fallback in its own goroutine's frame, where finish
-// cannot catch a panic.
-func contain(call func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = abi.NewError(abi.CodeInternal, fmt.Sprintf("the store panicked: %v", r))
-		}
-	}()
-	return call()
-}
-
-func supports(g *generation, want abi.Features) error {
-	if g.features.Has(want) {
-		return nil
+// wrap says what failed, on what; a missing key is no failure.
+func (s *Store) wrap(op handle.Op, key []byte, err error) error {
+	if err == nil || err == error(abi.ErrNotFound) { //nolint:errorlint // the common answer first; wrapped ones follow
+		return err
 	}
-	return &UnsupportedError{g.spec.Name, want &^ g.features}
+	if abi.CodeOf(err) == abi.CodeNotFound {
+		return abi.ErrNotFound
+	}
+	return &handle.OpError{Component: s.name, Op: op, Key: string(key), Err: err}
 }
 
 // Get reads one key. See [abi.Store].
-func (s *Store) Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) (err error) {
-	defer s.finish(OpGet, req.Key, time.Now(), &err)
+func (s *Store) Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) error {
 	resp.Reset()
-	if err = ctx.Err(); err != nil {
-		return err
-	}
-	if err = checkKey(req.Key); err != nil {
-		return err
-	}
 	g, err := s.lease()
 	if err != nil {
-		return err
+		return s.refused(ctx, handle.Get, req.Key, err)
 	}
 	defer g.release()
-	sc := s.scratch.take()
-	defer s.scratch.give(sc)
-	sc.get = *req
-	sc.get.Key = sc.prefixed(g, req.Key)
-	return g.store.Get(ctx, &sc.get, resp)
-}
-
-// prefixed builds the stored key in the scratch buffer.
-func (sc *scratch) prefixed(g *generation, key []byte) []byte {
-	sc.key = append(append(sc.key[:0], g.prefix...), key...)
-	return sc.key
+	return s.wrap(handle.Get, req.Key, g.chain.Get(ctx, req, resp))
 }
 
 // Set writes one key. See [abi.Store].
-func (s *Store) Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) (err error) {
-	defer s.finish(OpSet, req.Key, time.Now(), &err)
+func (s *Store) Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) error {
 	resp.ETag = resp.ETag[:0]
-	if err = ctx.Err(); err != nil {
-		return err
-	}
-	if err = checkSet(req); err != nil {
-		return err
-	}
 	g, err := s.leaseWrite(ctx)
 	if err != nil {
-		return err
+		return s.refused(ctx, handle.Set, req.Key, err)
 	}
 	defer s.releaseWrite(g)
-	if err = supportsSet(g, req); err != nil {
-		return err
-	}
-	sc := s.scratch.take()
-	defer s.scratch.give(sc)
-	sc.set = *req
-	sc.set.Key = sc.prefixed(g, req.Key)
-	return g.store.Set(ctx, &sc.set, resp)
-}
-
-func checkSet(req *abi.SetRequest) error {
-	if err := checkKey(req.Key); err != nil {
-		return err
-	}
-	return checkTTL(req.TTL)
-}
-
-func supportsSet(g *generation, req *abi.SetRequest) error {
-	if req.TTL != 0 {
-		if err := supports(g, abi.FeatureTTL); err != nil {
-			return err
-		}
-	}
-	if len(req.ETag) > 0 || req.FirstWrite {
-		return supports(g, abi.FeatureETag)
-	}
-	return nil
+	return s.wrap(handle.Set, req.Key, g.chain.Set(ctx, req, resp))
 }
 
 // Delete removes one key. See [abi.Store].
-func (s *Store) Delete(ctx context.Context, req *abi.DeleteRequest) (err error) {
-	defer s.finish(OpDelete, req.Key, time.Now(), &err)
-	if err = ctx.Err(); err != nil {
-		return err
+func (s *Store) Delete(ctx context.Context, req *abi.DeleteRequest) error {
+	g, err := s.leaseWrite(ctx)
+	if err != nil {
+		return s.refused(ctx, handle.Delete, req.Key, err)
 	}
-	if err = checkKey(req.Key); err != nil {
-		return err
+	defer s.releaseWrite(g)
+	return s.wrap(handle.Delete, req.Key, g.chain.Delete(ctx, req))
+}
+
+// BulkGet reads reqs[i] into results[i], one round trip where the store can.
+// len(results) must be len(reqs). Each result has its own Err; the returned
+// error means that the call failed as a whole.
+func (s *Store) BulkGet(ctx context.Context, reqs []abi.GetRequest, results []abi.GetResult) error {
+	for i := range results {
+		results[i].Reset()
+		results[i].Err = nil
+	}
+	g, err := s.lease()
+	if err != nil {
+		return s.refused(ctx, handle.BulkGet, nil, err)
+	}
+	defer g.release()
+	return s.wrap(handle.BulkGet, nil, g.chain.BulkGet(ctx, reqs, results))
+}
+
+// BulkWrite applies ops, each for itself, in the given order for one key;
+// results[i] is the outcome of ops[i]. The returned error means that the call
+// failed as a whole and nothing was written if it is an invalid argument.
+func (s *Store) BulkWrite(ctx context.Context, ops []abi.Op, results []abi.WriteResult) error {
+	for i := range results {
+		results[i].ETag = results[i].ETag[:0]
+		results[i].Err = nil
 	}
 	g, err := s.leaseWrite(ctx)
 	if err != nil {
-		return err
+		return s.refused(ctx, handle.BulkWrite, nil, err)
 	}
 	defer s.releaseWrite(g)
-	if len(req.ETag) > 0 {
-		if err = supports(g, abi.FeatureETag); err != nil {
-			return err
-		}
+	return s.wrap(handle.BulkWrite, nil, g.chain.BulkWrite(ctx, ops, results))
+}
+
+// Transact applies ops atomically. The error of a failing operation is an
+// [*abi.OpError] with its index. See [abi.Transactor].
+func (s *Store) Transact(ctx context.Context, ops []abi.Op) error {
+	g, err := s.leaseWrite(ctx)
+	if err != nil {
+		return s.refused(ctx, handle.Transact, nil, err)
 	}
-	sc := s.scratch.take()
-	defer s.scratch.give(sc)
-	sc.del = *req
-	sc.del.Key = sc.prefixed(g, req.Key)
-	return g.store.Delete(ctx, &sc.del)
+	defer s.releaseWrite(g)
+	return s.wrap(handle.Transact, nil, g.chain.Transact(ctx, ops))
+}
+
+// Keys lists the component's keys that start with req.Prefix, as the client
+// knows them. The store needs [abi.FeatureKeys]. See [abi.Lister].
+func (s *Store) Keys(ctx context.Context, req *abi.KeysRequest, resp *abi.KeysResponse) error {
+	resp.Keys, resp.Cursor = resp.Keys[:0], resp.Cursor[:0]
+	g, err := s.lease()
+	if err != nil {
+		return s.refused(ctx, handle.Keys, req.Prefix, err)
+	}
+	defer g.release()
+	return s.wrap(handle.Keys, req.Prefix, g.chain.Keys(ctx, req, resp))
+}
+
+// DeleteWithPrefix removes the component's keys that start with prefix, which
+// may be empty if the component has a key prefix, and returns how many went.
+// The store needs [abi.FeatureDeleteWithPrefix].
+func (s *Store) DeleteWithPrefix(ctx context.Context, prefix []byte) (int64, error) {
+	g, err := s.leaseWrite(ctx)
+	if err != nil {
+		return 0, s.refused(ctx, handle.DeleteWithPrefix, prefix, err)
+	}
+	defer s.releaseWrite(g)
+	n, err := g.chain.DeleteWithPrefix(ctx, prefix)
+	return n, s.wrap(handle.DeleteWithPrefix, prefix, err)
 }
 
 // Ping asks whether the backend answers; a store that cannot tell is fine.
-func (s *Store) Ping(ctx context.Context) (err error) {
-	defer s.finish(OpPing, nil, time.Now(), &err)
+func (s *Store) Ping(ctx context.Context) error {
 	g, err := s.lease()
 	if err != nil {
-		return err
+		return s.refused(ctx, handle.Ping, nil, err)
 	}
 	defer g.release()
-	return ping(ctx, g.store)
+	return s.wrap(handle.Ping, nil, g.chain.Ping(ctx))
 }
 
-func ping(ctx context.Context, store abi.Store) error {
-	if p, ok := store.(abi.Pinger); ok {
-		if err := p.Ping(ctx); abi.CodeOf(err) != abi.CodeUnsupported {
-			return err
-		}
-	}
-	return nil
-}
+// Sealed is implemented by [Store] only, so that the public interface of a
+// handle may grow.
+type Sealed interface{ sealed() }
+
+func (s *Store) sealed() {}

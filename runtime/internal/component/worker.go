@@ -1,7 +1,6 @@
 package component
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -171,7 +170,7 @@ func backOff(attempts int) time.Duration {
 func (s *Set) waitForUses(spec *Spec) error {
 	for {
 		s.mu.Lock()
-		path := s.cycle(spec.Name, spec.Uses, nil)
+		path := Cycle(spec.Name, s.usesOf(spec))
 		busy := false
 		var missing string
 		for _, name := range spec.Uses {
@@ -201,22 +200,38 @@ func (s *Set) waitForUses(spec *Spec) error {
 	}
 }
 
-// cycle returns the path from name back to name along uses; mu is held.
-func (s *Set) cycle(name string, uses, path []string) []string {
-	for _, next := range uses {
-		if next == name {
-			return append(append([]string{name}, path...), name)
-		}
-		if sl := s.slots[next]; sl != nil && sl.desired != nil && !slices.Contains(path, next) {
-			if found := s.cycle(name, sl.desired.Uses, append(slices.Clone(path), next)); found != nil {
-				return found
+// Cycle returns the way from name back to itself along uses, both ends
+// included; nil if there is none.
+func Cycle(name string, uses func(name string) []string) []string {
+	seen := map[string]bool{}
+	var walk func(at string) []string
+	walk = func(at string) []string {
+		for _, next := range uses(at) {
+			if next == name {
+				return []string{at, name}
+			}
+			if !seen[next] {
+				seen[next] = true
+				if path := walk(next); path != nil {
+					return append([]string{at}, path...)
+				}
 			}
 		}
+		return nil
 	}
-	return nil
+	return walk(name)
 }
 
-// safely runs f and turns a panic into an error.
-func safely(ctx context.Context, f func(context.Context) error) error {
-	return contain(func() error { return f(ctx) })
+// usesOf are the components that one is built on, spec.Name by spec itself; mu
+// is held.
+func (s *Set) usesOf(spec *Spec) func(name string) []string {
+	return func(name string) []string {
+		if name == spec.Name {
+			return spec.Uses
+		}
+		if sl := s.slots[name]; sl != nil && sl.desired != nil {
+			return sl.desired.Uses
+		}
+		return nil
+	}
 }

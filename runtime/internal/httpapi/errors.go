@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // apiError is the error body of the API: Dapr's, with its codes.
@@ -69,7 +69,7 @@ func resource(store string) resourceInfo {
 
 // storeError answers for a store that cannot be looked up.
 func storeError(w http.ResponseWriter, appID, name string, err error) {
-	var nf *component.NotFoundError
+	var nf *handle.NotFoundError
 	app := map[string]string{"appID": appID}
 	switch {
 	case errors.As(err, &nf) && !nf.Configured:
@@ -120,9 +120,9 @@ type failure struct {
 
 // opError answers with a store's error.
 func opError(w http.ResponseWriter, store string, f failure, err error) {
-	var illegal *component.IllegalKeyError
-	var many *component.TooManyOpsError
-	var unsupported *component.UnsupportedError
+	var illegal *handle.IllegalKeyError
+	var many *handle.TooManyOpsError
+	var unsupported *handle.UnsupportedError
 	switch {
 	case errors.As(err, &illegal):
 		apiError{http.StatusBadRequest, "ERR_MALFORMED_REQUEST", `api error: code = InvalidArgument desc = ` + illegal.Error(), []any{
@@ -140,7 +140,7 @@ func opError(w http.ResponseWriter, store string, f failure, err error) {
 		}}.write(w)
 		return
 	}
-	var op *component.OpError
+	var op *handle.OpError
 	if errors.As(err, &op) {
 		err = op.Err // component, operation and key are in the text already
 	}

@@ -74,3 +74,15 @@ func doc(text string) string {
 	}
 	return ": " + text
 }
+
+// SecretValues are the values of the items that props call secret, for
+// redaction; items that come from a secret store are not among them.
+func SecretValues(props []abi.Property, items []Item) []string {
+	var values []string
+	for i := range items {
+		if at := findProperty(props, items[i].Name); at >= 0 && props[at].Secret && items[i].Text != "" {
+			values = append(values, items[i].Text)
+		}
+	}
+	return values
+}

@@ -52,8 +52,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Error makes a Problem usable as an error.
-func (p Problem) Error() string { return p.String() }
+// Error makes a *Problem usable as an error; a Problem is a value.
+func (p *Problem) Error() string { return p.String() }
 
 // sortProblems orders by place, so that reports are stable.
 func sortProblems(ps []Problem) {

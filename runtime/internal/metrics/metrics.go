@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -64,14 +66,14 @@ func (m *Metrics) Handler() http.Handler {
 // recorder holds the counters of one component, made beforehand, so that an
 // operation neither allocates nor looks anything up by name.
 type recorder struct {
-	counts  [component.NumOps][]prometheus.Counter // by code
-	seconds [component.NumOps]prometheus.Observer
+	counts  [handle.NumOps][]prometheus.Counter // by code
+	seconds [handle.NumOps]prometheus.Observer
 }
 
 // Recorder implements component.Observer.
 func (m *Metrics) Recorder(name, _ string) component.Recorder {
 	r := &recorder{}
-	for op := range component.NumOps {
+	for op := range handle.NumOps {
 		r.seconds[op] = m.seconds.WithLabelValues(name, op.String())
 		for code := abi.CodeOK; code.Valid(); code++ {
 			r.counts[op] = append(r.counts[op], m.ops.WithLabelValues(name, op.String(), code.String()))
@@ -80,7 +82,7 @@ func (m *Metrics) Recorder(name, _ string) component.Recorder {
 	return r
 }
 
-func (r *recorder) Op(op component.Op, code abi.Code, took time.Duration) {
+func (r *recorder) Op(_ context.Context, op handle.Op, code abi.Code, took time.Duration) {
 	if !code.Valid() {
 		code = abi.CodeInternal
 	}

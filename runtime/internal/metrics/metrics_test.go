@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -22,8 +24,8 @@ func scrape(t *testing.T, m *Metrics) string {
 func TestMetrics(t *testing.T) {
 	m := New()
 	rec := m.Recorder("orders", "state.x")
-	rec.Op(component.OpGet, abi.CodeNotFound, time.Microsecond)
-	rec.Op(component.OpGet, abi.Code(999), time.Microsecond)
+	rec.Op(context.Background(), handle.Get, abi.CodeNotFound, time.Microsecond)
+	rec.Op(context.Background(), handle.Get, abi.Code(999), time.Microsecond)
 	m.Initialized("orders", "state.x")
 	m.InitFailed("orders", "state.x", "creation")
 	m.StateChanged("orders", "state.x", component.StateDegraded)
@@ -68,5 +70,5 @@ func TestCustomSeriesAreBounded(t *testing.T) {
 
 func TestRecorderDoesNotAllocate(t *testing.T) {
 	rec := New().Recorder("a", "t")
-	require.Zero(t, testing.AllocsPerRun(100, func() { rec.Op(component.OpGet, abi.CodeOK, time.Millisecond) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { rec.Op(context.Background(), handle.Get, abi.CodeOK, time.Millisecond) }))
 }

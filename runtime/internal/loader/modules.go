@@ -1,17 +1,16 @@
-package runtime
+package loader
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
@@ -24,22 +23,6 @@ type module struct {
 	*sandbox.Module
 	path   string
 	schema *manifest.Schema // nil = none
-}
-
-// check finds what is wrong with the properties for this module.
-func (m *module) check(items []manifest.Item) []manifest.Problem {
-	if m.schema == nil {
-		return nil
-	}
-	return m.schema.Check(items)
-}
-
-// secrets are the values of the properties that the module calls secret.
-func (m *module) secrets(items []manifest.Item) []string {
-	if m.schema == nil {
-		return nil
-	}
-	return m.schema.Secrets(items)
 }
 
 // moduleFiles reads module files and remembers them by size and time, so that
@@ -67,9 +50,13 @@ func newModuleFiles(sb *sandbox.Sandbox) *moduleFiles {
 	return &moduleFiles{sandbox: sb, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
 }
 
-// dropped reads the modules that lie in the folders; each registers the type
-// state.<its name>.
-func (f *moduleFiles) dropped(res *manifest.Result) (problems []manifest.Problem) {
+// drop reads the modules that lie in the folders; each is the type state.<its
+// name>. A type stays with the file that has it until that file goes: a backup
+// beside a module takes nothing over.
+func (f *moduleFiles) drop(res *manifest.Result) (problems []manifest.Problem) {
+	f.mu.Lock()
+	before := f.drops
+	f.mu.Unlock()
 	drops := map[string]*module{}
 	for _, found := range res.Modules {
 		m, err := f.read(found.Path, nil)
@@ -81,32 +68,28 @@ func (f *moduleFiles) dropped(res *manifest.Result) (problems []manifest.Problem
 			continue
 		}
 		typ := strings.ToLower(m.Type())
-		if other := drops[typ]; other != nil {
-			problems = append(problems, manifest.Problem{Pos: at, Msg: fmt.Sprintf("the type %s is taken by %s; give one of the modules another name", typ, other.path)})
+		other := drops[typ]
+		if other == nil {
+			drops[typ] = m
 			continue
 		}
-		drops[typ] = m
+		winner, loser := other, m
+		if has := before[typ]; has != nil && has.path == m.path {
+			winner, loser = m, other
+		}
+		drops[typ] = winner
+		problems = append(problems, manifest.Problem{Pos: manifest.Pos{File: loser.path}, Msg: fmt.Sprintf(
+			"the type %s is taken by %s, which is used; give one of the modules another name, or remove one", typ, winner.path)})
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for typ, m := range f.drops {
+	for typ, m := range before {
 		if drops[typ] == nil && res.Keeps("", m.path) {
 			drops[typ] = m // its file is being written
 		}
 	}
-	f.drops = drops
-	return problems
-}
-
-// types lists the types of dropped modules.
-func (f *moduleFiles) types() (types []string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	for typ := range f.drops {
-		types = append(types, typ)
-	}
-	slices.Sort(types)
-	return types
+	f.drops = drops
+	f.mu.Unlock()
+	return problems
 }
 
 // read returns the module in a file, under the default limits with some of them
@@ -189,36 +172,22 @@ func (f *moduleFiles) forget() {
 	}
 }
 
-// moduleOf returns the module of a component, nil for a built-in store. A
-// type that nobody knows is an error.
-func (l *loader) moduleOf(c *manifest.Component, p *plan) (*module, error) {
-	if !strings.EqualFold(c.Type, wasmType) {
-		_, err := l.registry.Lookup(c.Type, c.Version)
-		if err == nil {
-			return nil, nil
-		}
-		l.cached.mu.Lock()
-		m := l.cached.drops[strings.ToLower(c.Type)]
-		l.cached.mu.Unlock()
-		if m == nil {
-			return nil, l.typeError(c, err)
-		}
-		return m, nil
-	}
+// named returns the module that a state.wasm component names by its url.
+func (f *moduleFiles) named(c *manifest.Component, r *reading) (*module, error) {
 	if c.Runtime.URL == "" {
 		return nil, errors.New(`the metadata item url is missing: where the module is, such as "file://ledger.wasm"`)
 	}
 	path, local := c.ModulePath()
 	if !local {
-		return nil, fmt.Errorf("url %s: modules are loaded from files only in this version; put the file beside this one and write file://name.wasm", c.Runtime.URL)
+		return nil, fmt.Errorf("url %s: modules are loaded from files only in this version; put the file beside this one and write file://name.wasm", clip(c.Runtime.URL, maxShown))
 	}
-	p.watchFile(path)
+	r.also(path)
 	var limits map[string]int64
 	if s := c.Runtime.Sandbox; s != nil {
 		limits = s.Limits
 	}
-	m, err := l.cached.read(path, limits)
-	if err != nil && m != nil && slices.Contains(p.result.Busy, path) {
+	m, err := f.read(path, limits)
+	if err != nil && m != nil && slices.Contains(r.Busy, path) {
 		err = nil // it is being written: go on with what there was
 	}
 	if err != nil {
@@ -230,21 +199,27 @@ func (l *loader) moduleOf(c *manifest.Component, p *plan) (*module, error) {
 	return m, nil
 }
 
-// openModule makes the store of a wasm component. No secret is ever in what the
-// guest logs or answers.
-func (l *loader) openModule(ctx context.Context, c *manifest.Component, m *module, secrets []string) (abi.Store, error) {
-	cfg, err := l.moduleConfig(ctx, c)
-	if err != nil {
-		return nil, err
+// dropped is the TypeSource of the modules that lie in the folders.
+type dropped struct{ l *Loader }
+
+// Type implements TypeSource. Dropped modules have one version: whatever a
+// component asks for.
+func (d *dropped) Type(name, _ string) (Type, error) {
+	f := d.l.modules
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.drops[strings.ToLower(name)]; m != nil {
+		return &moduleType{d.l, m}, nil
 	}
-	cfg.Host.Redact = secrets
-	watch := l.watchGuest(c.Name, &cfg)
-	store, err := m.Open(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("module %s: %w", m.path, err)
-	}
-	watch(store)
-	return store, nil
+	return nil, nil //nolint:nilnil // nil is the answer
+}
+
+// Types implements TypeSource.
+func (d *dropped) Types() []string {
+	f := d.l.modules
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.drops))
 }
 
 // trimPath drops the file's name from an error that repeats it.
@@ -254,19 +229,4 @@ func trimPath(err error, path string) string {
 		return pe.Err.Error()
 	}
 	return err.Error()
-}
-
-func asWaiting(err error, target **manifest.WaitingError) bool { return errors.As(err, target) }
-
-// problemFrom places an error at a component's document.
-func problemFrom(c *manifest.Component, err error) manifest.Problem {
-	var prob *manifest.Problem
-	if errors.As(err, &prob) {
-		return *prob
-	}
-	var value manifest.Problem
-	if errors.As(err, &value) {
-		return value
-	}
-	return c.Problem("%v", err)
 }

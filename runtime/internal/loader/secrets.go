@@ -1,7 +1,8 @@
-package runtime
+package loader
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -20,7 +21,7 @@ type secretEntry struct {
 }
 
 // secretStore returns a loaded secret store, or nil.
-func (l *loader) secretStore(name string) manifest.SecretStore {
+func (l *Loader) secretStore(name string) manifest.SecretStore {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.secrets[name]; e != nil {
@@ -32,18 +33,16 @@ func (l *loader) secretStore(name string) manifest.SecretStore {
 // loadSecretStores makes the secret stores what the documents say. A store may
 // take its own settings from another one, so that it goes round until nothing
 // more can be loaded.
-func (l *loader) loadSecretStores(ctx context.Context, res *manifest.Result, p *plan) {
+func (l *Loader) loadSecretStores(ctx context.Context, r *reading, p *Plan) {
 	todo := map[string]*manifest.Component{}
-	for i := range res.Components {
-		if c := &res.Components[i]; c.Category() == "secretstores" {
-			todo[c.Name] = c
-		}
+	for _, c := range r.secrets {
+		todo[c.Name] = c
 	}
 	l.mu.Lock()
 	for name, e := range l.secrets {
-		if todo[name] == nil && !res.Keeps(name, e.file) {
+		if todo[name] == nil && !r.Keeps(name, e.file) {
 			delete(l.secrets, name)
-			p.secretsChanged = true
+			p.SecretsChanged = true
 		}
 	}
 	l.mu.Unlock()
@@ -51,7 +50,7 @@ func (l *loader) loadSecretStores(ctx context.Context, res *manifest.Result, p *
 		progress = false
 		for name, c := range todo {
 			err := l.loadSecretStore(ctx, c, p)
-			if w := (*manifest.WaitingError)(nil); asWaiting(err, &w) && todo[w.SecretStore] != nil && w.SecretStore != name {
+			if w := (*manifest.WaitingError)(nil); errors.As(err, &w) && todo[w.SecretStore] != nil && w.SecretStore != name {
 				continue // its own secret store may come in the next round
 			}
 			delete(todo, name)
@@ -68,32 +67,36 @@ func (l *loader) loadSecretStores(ctx context.Context, res *manifest.Result, p *
 	defer l.mu.Unlock()
 	for _, e := range l.secrets {
 		for _, f := range e.store.Files() {
-			p.watchFile(f)
+			r.also(f)
 		}
 	}
 }
 
-func (l *loader) loadSecretStore(ctx context.Context, c *manifest.Component, p *plan) error {
+func (l *Loader) loadSecretStore(ctx context.Context, c *manifest.Component, p *Plan) error {
 	digest := l.resolver.Digest(ctx, c)
 	l.mu.Lock()
 	have := l.secrets[c.Name]
 	l.mu.Unlock()
 	if have != nil && have.digest == digest {
 		changed, err := have.store.Reload()
-		p.secretsChanged = p.secretsChanged || changed
+		p.SecretsChanged = p.SecretsChanged || changed
 		return err
 	}
-	if secretProperties(c) == nil {
-		return unknownSecretStore(c)
+	if err := checkSecretStore(c); err != nil {
+		return err
 	}
-	md, err := l.resolve(ctx, c, func(items []manifest.Item) []manifest.Problem {
-		return manifest.CheckProperties(secretstore.Properties(c.Type), items)
-	})
+	if err := problemsOf(c, checkSecretItems(c, c.Items)); err != nil {
+		return err
+	}
+	res, err := l.resolver.Resolve(ctx, c)
 	if err != nil {
 		return err
 	}
+	if err := problemsOf(c, checkSecretItems(c, res.Items)); err != nil {
+		return err
+	}
 	store, err := secretstore.New(secretstore.Config{
-		Type: c.Type, Meta: md, Dir: filepath.Dir(c.Pos.File), Lookup: l.cfg.Lookup,
+		Type: c.Type, Meta: abi.Metadata{Name: c.Name, Properties: res.Properties}, Dir: filepath.Dir(c.Pos.File), Lookup: l.cfg.Lookup,
 		Warn: func(text string) {
 			l.log.Warn("secret store", zap.String("component", c.Name), zap.String("note", text))
 		},
@@ -104,18 +107,24 @@ func (l *loader) loadSecretStore(ctx context.Context, c *manifest.Component, p *
 	l.mu.Lock()
 	l.secrets[c.Name] = &secretEntry{digest: digest, file: c.Pos.File, store: store}
 	l.mu.Unlock()
-	p.secretsChanged = true
+	p.SecretsChanged = true
 	return nil
 }
 
-// secretProperties describes the properties of a secret store; nil for an
-// unknown type.
-func secretProperties(c *manifest.Component) []abi.Property { return secretstore.Properties(c.Type) }
-
-func unknownSecretStore(c *manifest.Component) manifest.Problem {
+// checkSecretStore refuses a type of secret store that there is not.
+func checkSecretStore(c *manifest.Component) *manifest.Problem {
+	if secretstore.Properties(c.Type) != nil {
+		return nil
+	}
 	near := manifest.Nearest(strings.ToLower(c.Type), secretstore.Types())
 	if near == "" {
 		near = strings.Join(secretstore.Types(), " or ")
 	}
-	return c.Problem("couldn't find secret store %s; did you mean %s?", c.Type, near)
+	p := c.Problem("couldn't find secret store %s; did you mean %s?", clip(c.Type, maxShown), near)
+	return &p
+}
+
+// checkSecretItems finds what is wrong with the properties of a secret store.
+func checkSecretItems(c *manifest.Component, items []manifest.Item) []manifest.Problem {
+	return manifest.CheckProperties(secretstore.Properties(c.Type), items)
 }
