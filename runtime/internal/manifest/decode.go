@@ -136,6 +136,11 @@ func (d *document) decode(root *yaml.Node) (c *Component, note string) {
 	if _, ok := top["spec"]; !ok {
 		d.problem(root, "spec is missing: a component needs spec.type")
 	}
+	if note := notOurs(c); note != "" {
+		d.problems = d.problems[:before] // whoever it is for judges it
+		d.component = ""
+		return nil, note
+	}
 	for i := range items {
 		if items[i].Secret != nil && c.SecretStore == "" {
 			d.problems = append(d.problems, Problem{Pos: items[i].Pos, Component: c.Name, Msg: fmt.Sprintf(
@@ -148,6 +153,25 @@ func (d *document) decode(root *yaml.Node) (c *Component, note string) {
 	}
 	c.Digest = digest(c)
 	return c, ""
+}
+
+// served are the categories of components that this runtime has.
+var served = []string{"state", "secretstores"}
+
+// notOurs says why a component is left to others, or "". A folder may be shared
+// with programs that serve more categories, and nothing in their documents is
+// wrong for us.
+func notOurs(c *Component) string {
+	category := c.Category()
+	// Without a dot it is the beginning of a type, as a half-written file has it.
+	if !strings.Contains(c.Type, ".") || slices.Contains(served, category) {
+		return ""
+	}
+	note := fmt.Sprintf("passed over: type %s is not served: this runtime has state and secretstores components only", quote(c.Type))
+	if near := Nearest(category, served); near != "" {
+		note += fmt.Sprintf("; did you mean %s.…?", near)
+	}
+	return note
 }
 
 // identify reports whether the document is a component; if not, note says what
