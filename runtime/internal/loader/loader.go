@@ -38,7 +38,8 @@ type Loader struct {
 	modules  *moduleFiles
 	resolver *manifest.Resolver
 
-	// Used by Plan only.
+	// Used by Plan and Validate only.
+	cache   manifest.Cache
 	files   map[string]string // component name -> file, of the last good plan
 	checked map[string]verdict
 	said    map[string]bool // problems and notes that were logged
@@ -57,9 +58,10 @@ func New(cfg Config) *Loader {
 		cfg.Metrics = uncounted{}
 	}
 	l := &Loader{
-		cfg: cfg, log: cfg.Log, modules: newModuleFiles(cfg.Sandbox),
+		cfg: cfg, log: cfg.Log,
 		files: map[string]string{}, checked: map[string]verdict{}, said: map[string]bool{}, secrets: map[string]*secretEntry{},
 	}
+	l.modules = newModuleFiles(cfg.Sandbox, &l.cache.Patience)
 	l.sources = []TypeSource{cfg.Registry, &dropped{l}}
 	l.resolver = manifest.NewResolver(manifest.Environment{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, SecretStore: l.secretStore,

@@ -29,7 +29,8 @@ type module struct {
 // an unchanged file is read once. A file that cannot be read as a module keeps
 // its last good content for the components that use it.
 type moduleFiles struct {
-	sandbox *sandbox.Sandbox
+	sandbox  *sandbox.Sandbox
+	patience *manifest.Patience
 
 	mu    sync.Mutex
 	files map[moduleKey]*moduleFile
@@ -46,8 +47,8 @@ type moduleFile struct {
 	used bool        // since the last forget
 }
 
-func newModuleFiles(sb *sandbox.Sandbox) *moduleFiles {
-	return &moduleFiles{sandbox: sb, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
+func newModuleFiles(sb *sandbox.Sandbox, patience *manifest.Patience) *moduleFiles {
+	return &moduleFiles{sandbox: sb, patience: patience, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
 }
 
 // drop reads the modules that lie in the folders; each is the type state.<its
@@ -105,7 +106,7 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 		f.files[key] = file
 	}
 	file.used = true
-	st, err := os.Stat(path)
+	st, err := manifest.Await(f.patience, "stat module "+path, func() (os.FileInfo, error) { return os.Stat(path) })
 	if err == nil && !st.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a regular file", path)
 	}
@@ -117,7 +118,7 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 	if same && time.Since(st.ModTime()) > time.Second {
 		return file.last, file.err
 	}
-	m, err := readModule(f.sandbox, path, limits, file.last)
+	m, err := readModule(f.sandbox, f.patience, path, limits, file.last)
 	file.stat, file.err = st, err
 	if err == nil {
 		file.last = m
@@ -126,22 +127,14 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 }
 
 // readModule reads and parses a file; same is returned if the bytes are its.
-func readModule(sb *sandbox.Sandbox, path string, limits map[string]int64, same *module) (*module, error) {
+func readModule(sb *sandbox.Sandbox, patience *manifest.Patience, path string, limits map[string]int64, same *module) (*module, error) {
 	size, err := sb.MaxFileSize(limits)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	b, err := manifest.Await(patience, "read module "+path, func() ([]byte, error) { return readAll(path, size) })
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, size+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) > size {
-		return nil, fmt.Errorf("the module is larger than %d bytes", size)
 	}
 	if same != nil && same.Is(b) {
 		return same, nil
@@ -157,6 +150,20 @@ func readModule(sb *sandbox.Sandbox, path string, limits map[string]int64, same 
 		}
 	}
 	return mod, nil
+}
+
+// readAll reads a file of at most size bytes.
+func readAll(path string, size int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, size+1))
+	if err == nil && int64(len(b)) > size {
+		err = fmt.Errorf("the module is larger than %d bytes", size)
+	}
+	return b, err
 }
 
 // forget drops the files that the last plan did not look at.

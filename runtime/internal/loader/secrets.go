@@ -78,7 +78,7 @@ func (l *Loader) loadSecretStore(ctx context.Context, c *manifest.Component, p *
 	have := l.secrets[c.Name]
 	l.mu.Unlock()
 	if have != nil && have.digest == digest {
-		changed, err := have.store.Reload()
+		changed, err := manifest.Await(&l.cache.Patience, "secrets "+c.Name, have.store.Reload)
 		p.SecretsChanged = p.SecretsChanged || changed
 		return err
 	}
@@ -95,11 +95,13 @@ func (l *Loader) loadSecretStore(ctx context.Context, c *manifest.Component, p *
 	if err := problemsOf(c, checkSecretItems(c, res.Items)); err != nil {
 		return err
 	}
-	store, err := secretstore.New(secretstore.Config{
-		Type: c.Type, Meta: abi.Metadata{Name: c.Name, Properties: res.Properties}, Dir: filepath.Dir(c.Pos.File), Lookup: l.cfg.Lookup,
-		Warn: func(text string) {
-			l.log.Warn("secret store", zap.String("component", c.Name), zap.String("note", text))
-		},
+	store, err := manifest.Await(&l.cache.Patience, "secrets "+c.Name+" "+digest, func() (secretstore.Store, error) {
+		return secretstore.New(secretstore.Config{
+			Type: c.Type, Meta: abi.Metadata{Name: c.Name, Properties: res.Properties}, Dir: filepath.Dir(c.Pos.File), Lookup: l.cfg.Lookup,
+			Warn: func(text string) {
+				l.log.Warn("secret store", zap.String("component", c.Name), zap.String("note", text))
+			},
+		})
 	})
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type state struct {
 // as a whole. Both readers start here, and whatever is refused of a document is
 // refused here.
 func (l *Loader) walk(_ context.Context, opts manifest.Options) *reading {
+	opts.Cache = &l.cache
 	res := manifest.Load(l.cfg.Paths, opts)
 	r := &reading{Result: res, problems: slices.Concat(res.Problems, l.modules.drop(res))}
 	seen := map[string]bool{}

@@ -51,27 +51,38 @@ func halfWritten(f *os.File, info fs.FileInfo) bool {
 // written: then the error is [ErrBusy]. Errors do not name the path. Use it for
 // modules too.
 func ReadFile(path string, limit int64) ([]byte, error) {
+	c, err := readFile(path, limit)
+	return c.data, err
+}
+
+// content is a file as it was read.
+type content struct {
+	data []byte
+	info fs.FileInfo
+}
+
+func readFile(path string, limit int64) (content, error) {
 	f, info, err := open(path)
 	if err != nil {
-		return nil, err
+		return content{}, err
 	}
 	defer f.Close()
 	if info.Size() > limit {
-		return nil, tooLarge(limit)
+		return content{}, tooLarge(limit)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("the file cannot be read: %w", cause(err))
+		return content{}, fmt.Errorf("the file cannot be read: %w", cause(err))
 	}
 	if int64(len(data)) > limit { // it grew meanwhile
-		return nil, tooLarge(limit)
+		return content{}, tooLarge(limit)
 	}
 	// Whoever began to write after open may have been overtaken.
 	after, err := f.Stat()
 	if err != nil || after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()) || halfWritten(f, after) {
-		return nil, ErrBusy
+		return content{}, ErrBusy
 	}
-	return data, nil
+	return content{data, info}, nil
 }
 
 func tooLarge(limit int64) error {

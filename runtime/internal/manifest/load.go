@@ -33,6 +33,8 @@ type Options struct {
 	Current map[string]string
 	// MaxFileSize in bytes; 0 = the constant of the same name.
 	MaxFileSize int64
+	// Cache remembers what was read; nil = nothing is.
+	Cache *Cache
 }
 
 // Load reads the component files in dirs, in the given order, files in the
@@ -41,6 +43,10 @@ type Options struct {
 // never blocks on a pipe or device.
 func Load(dirs []string, opts Options) *Result {
 	l := loader{opts: opts, res: &Result{broken: map[string]bool{}}}
+	if l.opts.Cache == nil {
+		l.opts.Cache = new(Cache)
+	}
+	l.opts.Cache.Patience.Refresh()
 	l.opts.MaxFileSize = cmp.Or(opts.MaxFileSize, MaxFileSize)
 	seen := map[string]bool{}
 	for _, dir := range dirs {
@@ -50,6 +56,7 @@ func Load(dirs []string, opts Options) *Result {
 			l.path(dir)
 		}
 	}
+	l.opts.Cache.forget()
 	l.duplicates()
 	r := l.res
 	slices.SortStableFunc(r.Components, func(a, b Component) int { return comparePos(a.Pos, b.Pos) })
@@ -74,8 +81,11 @@ func (l *loader) note(file, format string, args ...any) {
 
 // path loads a folder, or a file that was named instead of one.
 func (l *loader) path(path string) {
-	info, err := os.Stat(path)
+	patience := &l.opts.Cache.Patience
+	info, err := Await(patience, "stat "+path, func() (fs.FileInfo, error) { return os.Stat(path) })
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && typeOf(path) != typeOther:
+		l.problem(path, "the component file does not exist; create it or correct the path")
 	case errors.Is(err, fs.ErrNotExist):
 		l.problem(path, "the components folder does not exist; create it or correct the path")
 	case err != nil:
@@ -85,7 +95,7 @@ func (l *loader) path(path string) {
 	case !info.IsDir():
 		l.file(path)
 	default:
-		entries, err := os.ReadDir(path)
+		entries, err := Await(patience, "list "+path, func() ([]fs.DirEntry, error) { return os.ReadDir(path) })
 		if err != nil {
 			l.problem(path, "the components folder cannot be listed: %v", cause(err))
 		}
@@ -135,11 +145,43 @@ func (l *loader) file(path string) {
 		l.module(path)
 		return
 	}
-	data, err := ReadFile(path, l.opts.MaxFileSize)
+	cache := l.opts.Cache
+	if part := cache.unchanged(path); part != nil {
+		l.merge(part)
+		return
+	}
+	read, err := Await(&cache.Patience, "read "+path, func() (content, error) { return readFile(path, l.opts.MaxFileSize) })
 	if err != nil {
 		l.unreadable(path, err)
 		return
 	}
+	part := &loader{opts: l.opts, res: &Result{broken: map[string]bool{}}}
+	part.content(path, read.data)
+	cache.keep(path, read.info, part.res)
+	l.merge(part.res)
+}
+
+// merge adds what one file says to the result, less what is for others.
+func (l *loader) merge(part *Result) {
+	r := l.res
+	r.Problems = append(r.Problems, part.Problems...)
+	r.Notes = append(r.Notes, part.Notes...)
+	r.held = append(r.held, part.held...)
+	for name := range part.broken {
+		r.broken[name] = true
+	}
+	for i := range part.Components {
+		c := &part.Components[i]
+		if msg := l.elsewhere(c); msg != "" {
+			r.Notes = append(r.Notes, c.Problem("%s", msg))
+			continue
+		}
+		r.Components = append(r.Components, *c)
+	}
+}
+
+// content reads the documents of a file.
+func (l *loader) content(path string, data []byte) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if len(bytes.TrimSpace(data)) == 0 {
 		// Whoever rewrites a file in place empties it first.
@@ -152,11 +194,10 @@ func (l *loader) file(path string) {
 		l.salvage(data)
 		return
 	}
-	start := len(l.res.Problems)
 	for _, ch := range splitDocuments(data) {
 		l.document(path, ch)
-		if n := len(l.res.Problems) - start; n > maxFileProblems {
-			l.res.Problems = l.res.Problems[:start+maxFileProblems]
+		if len(l.res.Problems) > maxFileProblems {
+			l.res.Problems = l.res.Problems[:maxFileProblems]
 			l.problem(path, "too many problems; the rest of the file was not checked")
 			return
 		}
@@ -193,10 +234,6 @@ func (l *loader) document(path string, ch chunk) {
 		l.res.Notes = append(l.res.Notes, Problem{Pos: d.pos(root), Component: d.component, Msg: note})
 	}
 	if c == nil {
-		return
-	}
-	if msg := l.elsewhere(c); msg != "" {
-		l.res.Notes = append(l.res.Notes, c.Problem("%s", msg))
 		return
 	}
 	l.res.Components = append(l.res.Components, *c)
@@ -248,12 +285,17 @@ func overlap(a, b *Component) bool {
 }
 
 func (l *loader) module(path string) {
-	f, info, err := open(path)
+	info, err := Await(&l.opts.Cache.Patience, "stat "+path, func() (fs.FileInfo, error) {
+		f, info, err := open(path)
+		if err == nil {
+			f.Close()
+		}
+		return info, err
+	})
 	if err != nil {
 		l.unreadable(path, err)
 		return
 	}
-	f.Close()
 	l.res.Modules = append(l.res.Modules, Module{Path: path, Size: info.Size(), ModTime: info.ModTime()})
 }
 
