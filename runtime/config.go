@@ -36,6 +36,11 @@ type Config struct {
 	// store is replaced; 0 = 30 s.
 	CloseGrace time.Duration
 
+	// RemovalGrace is how long a component's document must be missing from its
+	// readable folder before the component goes; until then it serves. Reload does
+	// not wait for it. 0 = 3 s, < 0 = none.
+	RemovalGrace time.Duration
+
 	CacheDir     string // compiled modules; "" = in memory only. Created with mode 0700
 	MemoryBudget int64  // linear memory of all guests together in bytes; 0 = 4 GiB, < 0 = no bound
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -65,7 +66,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 	})
 	rt.loader = loader.New(loader.Config{
 		Paths: cfg.ComponentsPaths, AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, Log: o.log,
-		Registry: registry, Sandbox: sb, Handle: rt.set.Store, Metrics: rt.metrics, Watch: rt.watchGuest,
+		Grace: cfg.RemovalGrace, Registry: registry, Sandbox: sb, Handle: rt.set.Store, Metrics: rt.metrics, Watch: rt.watchGuest,
 	})
 	return rt, nil
 }
@@ -164,15 +165,23 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 // and brings the set to what they say. It is apart from Run because files may be
 // slow: whoever waits for Run to end does not wait for a disk.
 func (rt *Runtime) follow(ctx context.Context, watcher *watch.Watcher, first chan<- *loader.Plan) {
-	first <- rt.apply(ctx, watcher)
+	p := rt.apply(ctx, watcher, false)
+	first <- p
 	for {
+		var again <-chan time.Time
+		if !p.Next.IsZero() {
+			again = time.After(time.Until(p.Next))
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-again:
+			p = rt.apply(ctx, watcher, false)
 		case <-watcher.C:
-			rt.apply(ctx, watcher)
+			p = rt.apply(ctx, watcher, false)
 		case done := <-rt.life.reload:
-			done <- rt.apply(ctx, watcher)
+			p = rt.apply(ctx, watcher, true)
+			done <- p
 		}
 	}
 }
@@ -202,8 +211,8 @@ func (rt *Runtime) start(ctx context.Context, p *loader.Plan) error {
 }
 
 // apply reads the files once and tells the set. Only follow calls it.
-func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher) *loader.Plan {
-	p := rt.loader.Plan(ctx)
+func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher, now bool) *loader.Plan {
+	p := rt.loader.Plan(ctx, now)
 	for _, c := range rt.set.Status() {
 		rt.set.Complain(c.Name, p.Complaint(c.Name))
 	}
@@ -218,7 +227,8 @@ func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher) *loader.Pl
 	return p
 }
 
-// Reload reads the component files now instead of at their next change, waits
+// Reload reads the component files now instead of at their next change, lets
+// components whose documents are missing go without their grace, waits
 // until every component has come up or failed, and returns what is wrong, one
 // line each. Run must be running.
 func (rt *Runtime) Reload(ctx context.Context) ([]string, error) {

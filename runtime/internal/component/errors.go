@@ -10,6 +10,28 @@ func invalid(format string, args ...any) error {
 	return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf(format, args...))
 }
 
+// maxReason is how many bytes of an error are kept of a component that fails:
+// a store may repeat a value of any size.
+const maxReason = 4 << 10
+
+// shortened is err with at most maxReason bytes of text. What it wraps stays.
+func shortened(err error) error {
+	if err == nil || len(err.Error()) <= maxReason {
+		return err
+	}
+	return &retoldError{clip(err.Error(), maxReason), err}
+}
+
+// retoldError is an error with another text: without secrets, or shorter.
+type retoldError struct {
+	text string
+	err  error
+}
+
+func (e *retoldError) Error() string { return e.text }
+
+func (e *retoldError) Unwrap() error { return e.err }
+
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

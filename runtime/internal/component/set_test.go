@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
@@ -359,4 +361,27 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	require.ErrorIs(t, st.Get(t.Context(), &abi.GetRequest{Key: []byte("a")}, &abi.GetResponse{}), abi.ErrUnavailable)
 	s.Apply(spec("b", "1", newFake()))
 	require.Empty(t, settle(t, s))
+}
+
+// TestFailuresAreSaidOnce: a component that cannot heal is tried for ever, and
+// one line tells it; what it repeats of its values is cut.
+func TestFailuresAreSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		s := start(t, Config{Logger: zap.New(core)})
+		reason := "unknown item " + strings.Repeat("x", 1<<20)
+		sp := spec("orders", "1", nil)
+		sp.Create = func(context.Context) (abi.Store, error) { return nil, errors.New(reason) }
+		s.Apply(sp)
+		require.Len(t, settle(t, s), 1)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, 1, logs.FilterMessage("component failed").Len())
+		require.Less(t, len(statusOf(t, s, "orders").Reason), 5<<10)
+		sp = spec("orders", "2", nil)
+		sp.Create = func(context.Context) (abi.Store, error) { return nil, errors.New("another reason") }
+		s.Apply(sp)
+		settle(t, s)
+		require.Equal(t, 2, logs.FilterMessage("component failed").Len())
+	})
 }

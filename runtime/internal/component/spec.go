@@ -60,20 +60,10 @@ func redacted(err error, redact func(string) string) error {
 	}
 	text := err.Error()
 	if clean := redact(text); clean != text {
-		return &redactedError{clean, err}
+		return &retoldError{clean, err}
 	}
 	return err
 }
-
-// redactedError is an error with another text.
-type redactedError struct {
-	text string
-	err  error
-}
-
-func (e *redactedError) Error() string { return e.text }
-
-func (e *redactedError) Unwrap() error { return e.err }
 
 func (s *Spec) initTimeout() time.Duration {
 	if s.InitTimeout <= 0 {

@@ -109,7 +109,8 @@ func (s *Set) remove(sl *slot, version int64) {
 // bringUp tries spec once and records what came of it.
 func (s *Set) bringUp(sl *slot, spec *Spec, version int64) {
 	err := s.waitForUses(spec)
-	if err == nil {
+	// What serves already needs no making: its file was away or broken for a while.
+	if g := sl.handle.current.Load(); err == nil && (g == nil || g.spec.Digest != spec.Digest) {
 		err = s.replace(sl, spec)
 	}
 	if s.ctx.Err() != nil {
@@ -140,6 +141,8 @@ func (s *Set) bringUp(sl *slot, spec *Spec, version int64) {
 		s.setState(sl, StateReady, nil)
 		return
 	}
+	err = shortened(err)
+	known := sl.err != nil && sl.err.Error() == err.Error()
 	sl.attempts++
 	sl.next = time.Now().Add(backOff(sl.attempts))
 	state := StateFailed
@@ -151,7 +154,11 @@ func (s *Set) bringUp(sl *slot, spec *Spec, version int64) {
 		state = StatePending
 	}
 	s.setState(sl, state, err)
-	s.log.Error("component failed", zap.String("component", sl.name), zap.String("type", spec.Type), zap.String("source", spec.Source),
+	level := zap.ErrorLevel
+	if known {
+		level = zap.DebugLevel // it has been said; nothing has changed
+	}
+	s.log.Log(level, "component failed", zap.String("component", sl.name), zap.String("type", spec.Type), zap.String("source", spec.Source),
 		zap.String("state", string(state)), zap.Int("attempt", sl.attempts), zap.Time("next", sl.next), zap.Error(err))
 }
 

@@ -1,9 +1,11 @@
 package loader
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -18,6 +20,7 @@ import (
 type Config struct {
 	Paths            []string // folders of component files and modules, or single files
 	AppID, Namespace string
+	Grace            time.Duration                    // how long a document must be missing before its component goes; 0 = DefaultGrace, < 0 = none
 	Lookup           func(name string) (string, bool) // environment variables; nil = none
 	Log              *zap.Logger                      // nil = none
 	Registry         *Registry
@@ -42,6 +45,7 @@ type Loader struct {
 	cache   manifest.Cache
 	files   map[string]string // component name -> file, of the last good plan
 	checked map[string]verdict
+	graces  graces
 	said    map[string]bool // problems and notes that were logged
 
 	mu      sync.Mutex // guards what follows
@@ -61,7 +65,8 @@ func New(cfg Config) *Loader {
 		cfg: cfg, log: cfg.Log,
 		files: map[string]string{}, checked: map[string]verdict{}, said: map[string]bool{}, secrets: map[string]*secretEntry{},
 	}
-	l.modules = newModuleFiles(cfg.Sandbox, &l.cache.Patience)
+	l.graces.grace = cmp.Or(cfg.Grace, DefaultGrace)
+	l.modules = newModuleFiles(cfg.Sandbox, &l.cache.Patience, &l.graces)
 	l.sources = []TypeSource{cfg.Registry, &dropped{l}}
 	l.resolver = manifest.NewResolver(manifest.Environment{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, SecretStore: l.secretStore,

@@ -66,7 +66,7 @@ func TestValidateAndPlanAgree(t *testing.T) {
 			require.NoError(t, err)
 			write(t, dir, "a.yaml", string(text))
 			v := newLoader(t, dir).Validate(t.Context())
-			got := refusals(t.Context(), newLoader(t, dir).Plan(t.Context()))
+			got := refusals(t.Context(), newLoader(t, dir).Plan(t.Context(), false))
 			if len(v.Problems) == 0 {
 				require.Empty(t, got, "validate accepts it")
 			} else {
@@ -89,7 +89,7 @@ func TestDocumentsOfOthers(t *testing.T) {
 			head := "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: "
 			write(t, dir, "a.yaml", head+doc+"---\n"+head+"{name: st}\nspec: {type: state.in-memory, version: v1}\n")
 			require.Empty(t, newLoader(t, dir).Validate(t.Context()).Problems)
-			p := newLoader(t, dir).Plan(t.Context())
+			p := newLoader(t, dir).Plan(t.Context(), false)
 			require.Empty(t, refusals(t.Context(), p))
 			require.Len(t, p.Specs, 1)
 			require.Len(t, newLoader(t, dir).Validate(t.Context()).Notes, 1)
@@ -127,7 +127,7 @@ func TestAStoreIsCreatedOnce(t *testing.T) {
 	write(t, dir, "a.yaml", countingDoc)
 	l := newLoader(t, dir, counting(&made, props))
 	require.Empty(t, l.Validate(t.Context()).Problems)
-	p := l.Plan(t.Context())
+	p := l.Plan(t.Context(), false)
 	require.Len(t, p.Specs, 1)
 	_, err := p.Specs[0].Resolve(t.Context())
 	require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestSecretPropertiesOfNativeStores(t *testing.T) {
 	made := 0
 	dir := t.TempDir()
 	write(t, dir, "a.yaml", countingDoc)
-	p := newLoader(t, dir, counting(&made, []abi.Property{{Name: "secret", Aliases: []string{"PassWord"}, Type: abi.TypeString, Secret: true, Doc: "x"}})).Plan(t.Context())
+	p := newLoader(t, dir, counting(&made, []abi.Property{{Name: "secret", Aliases: []string{"PassWord"}, Type: abi.TypeString, Secret: true, Doc: "x"}})).Plan(t.Context(), false)
 	res, err := p.Specs[0].Resolve(t.Context())
 	require.NoError(t, err)
 	require.NotContains(t, res.Redact("dial mary:hunter2-hunter2@db"), "hunter2")
@@ -169,7 +169,7 @@ func TestATypeStaysWithItsFile(t *testing.T) {
 	write(t, dir, "a.yaml", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: a}\nspec: {type: "+info.Type+", version: v1}\n")
 	l := newLoader(t, dir)
 	digest := func() string {
-		p := l.Plan(t.Context())
+		p := l.Plan(t.Context(), true)
 		require.Len(t, p.Specs, 1)
 		return p.Specs[0].Digest
 	}
@@ -189,7 +189,7 @@ func TestBrokenDocumentsAreListed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.yaml", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: a}\nspec: {typo: state.in-memory}\n")
 	l := newLoader(t, dir)
-	l.Plan(t.Context())
+	l.Plan(t.Context(), false)
 	list := l.Broken(func(string) bool { return false })
 	require.Len(t, list, 1)
 	require.Equal(t, component.StateFailed, list[0].State)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -31,6 +32,7 @@ type module struct {
 type moduleFiles struct {
 	sandbox  *sandbox.Sandbox
 	patience *manifest.Patience
+	graces   *graces
 
 	mu    sync.Mutex
 	files map[moduleKey]*moduleFile
@@ -47,8 +49,8 @@ type moduleFile struct {
 	used bool        // since the last forget
 }
 
-func newModuleFiles(sb *sandbox.Sandbox, patience *manifest.Patience) *moduleFiles {
-	return &moduleFiles{sandbox: sb, patience: patience, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
+func newModuleFiles(sb *sandbox.Sandbox, patience *manifest.Patience, g *graces) *moduleFiles {
+	return &moduleFiles{sandbox: sb, patience: patience, graces: g, files: map[moduleKey]*moduleFile{}, drops: map[string]*module{}}
 }
 
 // drop reads the modules that lie in the folders; each is the type state.<its
@@ -83,8 +85,11 @@ func (f *moduleFiles) drop(res *manifest.Result) (problems []manifest.Problem) {
 			"the type %s is taken by %s, which is used; give one of the modules another name, or remove one", typ, winner.path)})
 	}
 	for typ, m := range before {
-		if drops[typ] == nil && res.Keeps("", m.path) {
-			drops[typ] = m // its file is being written
+		if now := drops[typ]; now != nil && now.path == m.path {
+			continue
+		}
+		if _, stays := f.graces.leaving("module " + m.path); stays || res.Keeps("", m.path) {
+			drops[typ] = m // its file is being written, or gone for a moment
 		}
 	}
 	f.mu.Lock()
@@ -109,6 +114,11 @@ func (f *moduleFiles) read(path string, limits map[string]int64) (*module, error
 	st, err := manifest.Await(f.patience, "stat module "+path, func() (os.FileInfo, error) { return os.Stat(path) })
 	if err == nil && !st.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if errors.Is(err, fs.ErrNotExist) && file.last != nil {
+		if _, stays := f.graces.leaving("module " + path); stays {
+			return file.last, nil
+		}
 	}
 	if err != nil {
 		file.stat, file.err = nil, err

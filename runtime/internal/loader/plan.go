@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -13,20 +14,28 @@ import (
 // Plan is what one reading of the files says.
 type Plan struct {
 	Specs          []component.Spec
-	Files          []string // to watch besides the folders
-	SecretsChanged bool     // what waits for a secret may be tried again
-	Busy           bool     // a file is being written: read again soon
+	Files          []string  // to watch besides the folders
+	SecretsChanged bool      // what waits for a secret may be tried again
+	Busy           bool      // a file is being written: read again soon
+	Next           time.Time // when to read again without a reason; zero = never
 
 	problems []manifest.Problem
 	result   *manifest.Result
 	previous map[string]string // component name -> file before this plan
+	leaving  map[string]*LeavingError
 }
 
 // Plan reads the files: components, dropped modules, secret stores. It never
-// fails as a whole. Not to be called twice at once.
-func (l *Loader) Plan(ctx context.Context) *Plan {
+// fails as a whole. What is missing goes when its grace is over, or now. Not to
+// be called twice at once.
+func (l *Loader) Plan(ctx context.Context, now bool) *Plan {
+	l.graces.begin()
+	if now {
+		defer func(g time.Duration) { l.graces.grace = g }(l.graces.grace)
+		l.graces.grace = -1
+	}
 	r := l.walk(ctx, manifest.Options{AppID: l.cfg.AppID, Namespace: l.cfg.Namespace, Current: l.files})
-	p := &Plan{result: r.Result, problems: r.problems, previous: l.files, Busy: len(r.Busy) > 0}
+	p := &Plan{result: r.Result, problems: r.problems, previous: l.files, Busy: len(r.Busy) > 0, leaving: map[string]*LeavingError{}}
 	l.loadSecretStores(ctx, r, p)
 	files := map[string]string{}
 	for i := range r.states {
@@ -35,10 +44,17 @@ func (l *Loader) Plan(ctx context.Context) *Plan {
 		p.Specs = append(p.Specs, l.spec(ctx, st))
 	}
 	for name, file := range l.files {
-		if _, have := files[name]; !have && r.Keeps(name, file) {
+		if _, have := files[name]; have {
+			continue
+		}
+		if r.Keeps(name, file) {
 			files[name] = file
+		} else if until, stays := l.graces.leaving("component " + name); stays && !r.Emptied(file) {
+			files[name], p.leaving[name] = file, &LeavingError{file, until}
 		}
 	}
+	l.graces.end()
+	p.Next = l.graces.next
 	l.files = files
 	p.Files = r.watch
 	l.tell(p)
@@ -49,8 +65,11 @@ func (l *Loader) Plan(ctx context.Context) *Plan {
 }
 
 // Keeps reports whether a component that is missing from the plan must go on:
-// its file is broken, not gone.
+// its file is broken, not gone, or gone for a moment only.
 func (p *Plan) Keeps(name string) bool {
+	if p.leaving[name] != nil {
+		return true
+	}
 	file, ok := p.previous[name]
 	return ok && p.result.Keeps(name, file)
 }
@@ -60,6 +79,9 @@ func (p *Plan) Keeps(name string) bool {
 func (p *Plan) Complaint(name string) error {
 	if slices.ContainsFunc(p.Specs, func(s component.Spec) bool { return s.Name == name }) {
 		return nil
+	}
+	if leaving := p.leaving[name]; leaving != nil {
+		return leaving
 	}
 	file := p.previous[name]
 	for i := range p.problems {

@@ -40,7 +40,10 @@ func (l *Loader) loadSecretStores(ctx context.Context, r *reading, p *Plan) {
 	}
 	l.mu.Lock()
 	for name, e := range l.secrets {
-		if todo[name] == nil && !r.Keeps(name, e.file) {
+		if todo[name] != nil || r.Keeps(name, e.file) {
+			continue
+		}
+		if _, stays := l.graces.leaving("secret store " + name); !stays || r.Emptied(e.file) {
 			delete(l.secrets, name)
 			p.SecretsChanged = true
 		}

@@ -5,4 +5,4 @@ package manifest
 import "os"
 
 // openForWriting cannot tell on this system.
-func openForWriting(*os.File) bool { return false }
+func openForWriting(*os.File) (busy, known bool) { return false, false }

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"time"
@@ -12,6 +13,31 @@ import (
 type Cache struct {
 	Patience Patience
 	files    map[string]*cached
+	last     map[string][]byte // what was read last, of files where nobody can tell whether they are being written
+}
+
+// beginTime is how long a file that nobody can tell to be complete must not
+// have changed if it is the beginning of what it was: whoever writes slowly may
+// not be through.
+const beginTime = 5 * time.Second
+
+// maxLast is the size of a file up to which its text is remembered.
+const maxLast = 1 << 20
+
+// incomplete reports whether a file may be half-written because it is the
+// beginning of what was read of it before.
+func (c *Cache) incomplete(path string, now content) bool {
+	last := c.last[path]
+	if now.sure || time.Since(now.info.ModTime()) >= beginTime || len(now.data) >= len(last) || !bytes.HasPrefix(last, now.data) {
+		if c.last == nil {
+			c.last = map[string][]byte{}
+		}
+		if delete(c.last, path); !now.sure && len(now.data) <= maxLast {
+			c.last[path] = now.data
+		}
+		return false
+	}
+	return true
 }
 
 // cached is a file's part of a Result, before scopes and duplicates.
@@ -52,6 +78,7 @@ func (c *Cache) forget() {
 	for path, f := range c.files {
 		if !f.used {
 			delete(c.files, path)
+			delete(c.last, path)
 			continue
 		}
 		f.used = false

@@ -105,3 +105,30 @@ func TestScopesOfWhatIsRemembered(t *testing.T) {
 		require.Len(t, res.Notes, 1)
 	}
 }
+
+// TestABeginningWaits: where nobody can tell whether a file is being written,
+// the beginning of what it was is not taken for the whole at once.
+func TestABeginningWaits(t *testing.T) {
+	var c Cache
+	read := func(text string, age time.Duration, sure bool) bool {
+		return c.incomplete("a.yaml", content{data: []byte(text), info: aged(age), sure: sure})
+	}
+	require.False(t, read("one\n---\ntwo\n", 0, false))
+	require.True(t, read("one\n---\n", time.Second, false))
+	require.True(t, read("one\n", beginTime-time.Millisecond, false))
+	require.False(t, read("one\n", beginTime, false), "it has been still for long")
+	require.False(t, read("one\n---\ntwo\n", 0, false))
+	require.False(t, read("# gone\n", 0, false), "another text")
+	require.False(t, read("one\n---\ntwo\n", 0, true))
+	require.False(t, read("one\n", 0, true), "the kernel says that nobody writes it")
+}
+
+// aged is a file that changed some time ago.
+type aged time.Duration
+
+func (a aged) Name() string       { return "a.yaml" }
+func (a aged) Size() int64        { return 0 }
+func (a aged) Mode() os.FileMode  { return 0 }
+func (a aged) ModTime() time.Time { return time.Now().Add(-time.Duration(a)) }
+func (a aged) IsDir() bool        { return false }
+func (a aged) Sys() any           { return nil }

@@ -165,7 +165,12 @@ type Result struct {
 
 	broken map[string]bool // component names in documents with problems
 	held   []string        // files that are empty at the moment
+	bare   []string        // files that hold comments and no document
 }
+
+// Emptied reports whether file was read and holds comments only: whoever left
+// them meant what the file held to go.
+func (r *Result) Emptied(file string) bool { return slices.Contains(r.bare, file) }
 
 // Keeps reports whether a component that an earlier Load found in file must be
 // kept although it is missing now: its file or folder cannot be read, has a

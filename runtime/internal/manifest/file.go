@@ -15,6 +15,10 @@ import (
 // programs never close their files.
 const settleTime = 2 * time.Second
 
+// stillTime is how long a file must not have changed where nobody can tell
+// whether it is being written.
+const stillTime = time.Second
+
 // ErrBusy says that a file is being written at the moment; try again soon.
 var ErrBusy = errors.New("the file is being written")
 
@@ -42,7 +46,12 @@ func open(path string) (*os.File, fs.FileInfo, error) {
 }
 
 func halfWritten(f *os.File, info fs.FileInfo) bool {
-	return time.Since(info.ModTime()) < settleTime && openForWriting(f)
+	age := time.Since(info.ModTime())
+	if age >= settleTime || age < 0 {
+		return false
+	}
+	busy, known := openForWriting(f)
+	return busy || !known && age < stillTime
 }
 
 // ReadFile returns the content of the regular file at path, or that a symbolic
@@ -59,6 +68,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 type content struct {
 	data []byte
 	info fs.FileInfo
+	sure bool // that nobody is writing it
 }
 
 func readFile(path string, limit int64) (content, error) {
@@ -82,7 +92,8 @@ func readFile(path string, limit int64) (content, error) {
 	if err != nil || after.Size() != info.Size() || !after.ModTime().Equal(info.ModTime()) || halfWritten(f, after) {
 		return content{}, ErrBusy
 	}
-	return content{data, info}, nil
+	_, sure := openForWriting(f)
+	return content{data, info, sure}, nil
 }
 
 func tooLarge(limit int64) error {

@@ -155,6 +155,11 @@ func (l *loader) file(path string) {
 		l.unreadable(path, err)
 		return
 	}
+	if cache.incomplete(path, read) {
+		l.res.Busy = append(l.res.Busy, path)
+		l.note(path, "the file ends where it went on before; what it held stays until it has been still for %v, in case it is being written", beginTime)
+		return
+	}
 	part := &loader{opts: l.opts, res: &Result{broken: map[string]bool{}}}
 	part.content(path, read.data)
 	cache.keep(path, read.info, part.res)
@@ -167,6 +172,7 @@ func (l *loader) merge(part *Result) {
 	r.Problems = append(r.Problems, part.Problems...)
 	r.Notes = append(r.Notes, part.Notes...)
 	r.held = append(r.held, part.held...)
+	r.bare = append(r.bare, part.bare...)
 	for name := range part.broken {
 		r.broken[name] = true
 	}
@@ -194,13 +200,17 @@ func (l *loader) content(path string, data []byte) {
 		l.salvage(data)
 		return
 	}
+	documents := false
 	for _, ch := range splitDocuments(data) {
-		l.document(path, ch)
+		documents = l.document(path, ch) || documents
 		if len(l.res.Problems) > maxFileProblems {
 			l.res.Problems = l.res.Problems[:maxFileProblems]
 			l.problem(path, "too many problems; the rest of the file was not checked")
 			return
 		}
+	}
+	if !documents {
+		l.res.bare = append(l.res.bare, path)
 	}
 }
 
@@ -213,7 +223,8 @@ func (l *loader) salvage(data []byte) {
 	}
 }
 
-func (l *loader) document(path string, ch chunk) {
+// document reads one document; false if there is nothing but comments.
+func (l *loader) document(path string, ch chunk) bool {
 	d := &document{file: path, line: ch.line, budget: expandBase + expandFactor*len(ch.text)}
 	root := d.parse(ch.text)
 	var c *Component
@@ -233,10 +244,10 @@ func (l *loader) document(path string, ch chunk) {
 	if note != "" {
 		l.res.Notes = append(l.res.Notes, Problem{Pos: d.pos(root), Component: d.component, Msg: note})
 	}
-	if c == nil {
-		return
+	if c != nil {
+		l.res.Components = append(l.res.Components, *c)
 	}
-	l.res.Components = append(l.res.Components, *c)
+	return root != nil || len(d.problems) > 0
 }
 
 // elsewhere says why the component is not for this process, or "".
