@@ -26,7 +26,9 @@ func TestFilesThatBlink(t *testing.T) {
 		"a.yaml": componentDoc("a", "state.in-memory"), "b.yaml": componentDoc("b", "state.memory-c") + "---\n" + componentDoc("c", "state.in-memory"),
 		"m.wasm": string(wasm),
 	}
-	put := func(name string) { require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(files[name]), 0o600)) }
+	put := func(name string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(files[name]), 0o600))
+	}
 	for name := range files {
 		put(name)
 	}

@@ -52,7 +52,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	sb, err := sandbox.New(sandbox.Options{CacheDir: cfg.CacheDir, MemoryBudget: cfg.MemoryBudget, Logger: o.log})
+	sb, err := sandbox.New(sandbox.Options{CacheDir: cfg.CacheDir, MemoryBudget: cfg.MemoryBudget})
 	if err != nil {
 		return nil, err
 	}

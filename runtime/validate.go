@@ -30,11 +30,11 @@ type Validation struct {
 // refuses, and the other way round, but for what only the outside world tells:
 // secrets, environment variables, a backend.
 func Validate(ctx context.Context, cfg Config, opts ...Option) (*Validation, error) {
-	cfg, o, registry, err := prepare(cfg, opts)
+	cfg, _, registry, err := prepare(cfg, opts)
 	if err != nil {
 		return nil, err
 	}
-	sb, err := sandbox.New(sandbox.Options{Logger: o.log})
+	sb, err := sandbox.New(sandbox.Options{})
 	if err != nil {
 		return nil, err
 	}

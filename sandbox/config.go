@@ -2,10 +2,9 @@ package sandbox
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
@@ -25,8 +24,8 @@ type Config struct {
 	// Host is what only code can give: bound stores, secrets, metrics, a sink for
 	// log lines. Component and what Settings say are filled in; Log too, if nil.
 	Host   hostfuncs.Config
-	Logger *zap.Logger // nil = none
-	Closed func()      // called once, after the store is closed; nil = nobody listens
+	Logger *slog.Logger // nil = none
+	Closed func()       // called once, after the store is closed; nil = nobody listens
 }
 
 const (

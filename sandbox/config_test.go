@@ -1,11 +1,13 @@
 package sandbox_test
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -51,7 +53,7 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 func TestFaultsAreLoggedButNotEveryOne(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	s, err := newModules(t).Open(t.Context(), guestbuild.WithManifest(guestbuild.Hostile(t, "trap-every-second"), 0, "pool"), sandbox.Config{
-		Component: "orders", Logger: zap.New(core),
+		Component: "orders", Logger: slog.New(zapslog.NewHandler(core)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

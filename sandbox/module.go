@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
-
-	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
@@ -99,7 +98,7 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 	}
 	log := cfg.Logger
 	if log == nil {
-		log = zap.NewNop()
+		log = slog.New(slog.DiscardHandler)
 	}
 	ec.Cache, ec.Budget, ec.Observer = mod.sandbox.cache, mod.sandbox.budget, &observer{log: log, stateful: ec.Stateful}
 	g, err := engine.Load(ctx, ec)

@@ -1,10 +1,10 @@
 package sandbox
 
 import (
+	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
@@ -14,7 +14,7 @@ import (
 // by its callers as often as they like, so that faults are logged at most once
 // a second, with the number of those that were not.
 type observer struct {
-	log      *zap.Logger
+	log      *slog.Logger
 	stateful bool // an instance that goes takes data with it
 
 	next   atomic.Int64 // Unix nanoseconds from which the next fault is logged
@@ -24,7 +24,7 @@ type observer struct {
 // Retired implements engine.Observer.
 func (o *observer) Retired(cause engine.Cause, err error) {
 	if err == nil {
-		o.log.Debug("instance replaced", zap.Stringer("cause", cause))
+		o.log.Debug("instance replaced", "cause", cause.String())
 		return
 	}
 	now := time.Now().UnixNano()
@@ -33,30 +33,30 @@ func (o *observer) Retired(cause engine.Cause, err error) {
 		o.silent.Add(1)
 		return
 	}
-	o.log.Warn("instance retired after a fault", zap.Stringer("cause", cause), zap.Error(err), zap.Bool("stateLost", o.stateful), zap.Int64("notLogged", o.silent.Swap(0)))
+	o.log.Warn("instance retired after a fault", "cause", cause.String(), "error", err, "stateLost", o.stateful, "notLogged", o.silent.Swap(0))
 }
 
 // Down implements engine.Observer.
 func (o *observer) Down(d time.Duration, failures int, err error) {
-	o.log.Error("guest fails repeatedly and is not tried for a while", zap.Duration("retryIn", d), zap.Int("failures", failures), zap.Error(err))
+	o.log.Error("guest fails repeatedly and is not tried for a while", "retryIn", d, "failures", failures, "error", err)
 }
 
 // Up implements engine.Observer.
 func (o *observer) Up() { o.log.Info("guest works again") }
 
 // logTo returns a sink for a guest's own log lines.
-func logTo(log *zap.Logger) func(level hostfuncs.Level, line string) {
+func logTo(log *slog.Logger) func(level hostfuncs.Level, line string) {
 	return func(level hostfuncs.Level, line string) {
+		to := slog.LevelError
 		switch level {
 		case hostfuncs.LevelDebug:
-			log.Debug(line)
+			to = slog.LevelDebug
 		case hostfuncs.LevelInfo:
-			log.Info(line)
+			to = slog.LevelInfo
 		case hostfuncs.LevelWarn:
-			log.Warn(line)
-		default:
-			log.Error(line)
+			to = slog.LevelWarn
 		}
+		log.Log(context.Background(), to, line)
 	}
 }
 

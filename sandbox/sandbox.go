@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
@@ -21,7 +19,6 @@ type Options struct {
 	// Limits overrides what a module may be made of, by name; nil = the
 	// defaults. New names the ones there are if a name is wrong.
 	Limits map[string]int64
-	Logger *zap.Logger // nil = none
 }
 
 // Sandbox is what all wasm stores of a process share: compiled code and the

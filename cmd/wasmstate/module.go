@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/sandbox"
@@ -75,7 +76,7 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.cfg = sandbox.Config{Component: name, Logger: log.With(zap.String("component", name)), Settings: sandbox.Settings{Timeout: f.timeout, Debug: f.debug}}
+	t.cfg = sandbox.Config{Component: name, Logger: slog.New(zapslog.NewHandler(log.Core(), zapslog.WithCaller(false), zapslog.AddStacktraceAt(slog.LevelError+1))).With("component", name), Settings: sandbox.Settings{Timeout: f.timeout, Debug: f.debug}}
 	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
 		return nil, usageError{err}
 	}
@@ -83,7 +84,7 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 		t.grants.close()
 		return nil, err
 	}
-	if t.modules, err = sandbox.New(sandbox.Options{CacheDir: defaultCacheDir(), Logger: log}); err != nil {
+	if t.modules, err = sandbox.New(sandbox.Options{CacheDir: defaultCacheDir()}); err != nil {
 		return nil, err
 	}
 	if t.info, err = t.modules.Inspect(wasm); err != nil {

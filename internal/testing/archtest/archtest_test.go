@@ -43,7 +43,7 @@ func rules() []rule {
 
 		{folder: "guests", allow: []string{"abi", "guests/sdk/go/..."}},
 
-		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "sandbox/settings", "sandbox/internal/...", zap}},
+		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "internal/text", "sandbox/settings", "sandbox/internal/..."}},
 		{folder: "sandbox/fault", allow: []string{"abi"}},
 		{folder: "sandbox/settings"},
 		{folder: "sandbox/internal/wasmbin", allow: []string{"abi"}},

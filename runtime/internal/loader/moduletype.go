@@ -3,8 +3,9 @@ package loader
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
-	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
@@ -76,7 +77,7 @@ func (t *moduleType) Open(ctx context.Context, c *manifest.Component, secrets []
 // config turns the operator's sandbox item into what the sandbox enforces.
 // handle finds the components that kv buckets are bound to.
 func (t *moduleType) config(c *manifest.Component, handle func(name string) (*component.Store, error)) (sandbox.Config, error) {
-	cfg := sandbox.Config{Component: c.Name, Logger: t.l.log.With(zap.String("component", c.Name))}
+	cfg := sandbox.Config{Component: c.Name, Logger: slog.New(zapslog.NewHandler(t.l.log.Core(), zapslog.WithCaller(false), zapslog.AddStacktraceAt(slog.LevelError+1))).With("component", c.Name)}
 	s := c.Runtime.Sandbox
 	if s == nil {
 		return cfg, nil
