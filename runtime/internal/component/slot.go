@@ -8,8 +8,25 @@ import (
 	"go.uber.org/zap"
 )
 
-// slot is the place of one name in a set: what is wanted, what serves, and the
-// worker that brings the two together.
+// slot is the place of one name in a set: what is wanted (desired), what serves
+// (handle.current), and the worker that brings the two together. The state says
+// how the two stand:
+//
+//	                 ┌────────── fails, nothing serves ──────────> failed
+//	                 │                                            │   ^
+//	         Apply   │                                   retried  │   │ fails
+//	(none) ───────> pending ── comes up ──> ready <───────────────┘   │
+//	                 ^  │                   │  ^                      │
+//	                 └──┘ waits for a       │  └── comes up, or the ──┤
+//	                      secret store      │      old file is back   │
+//	                                        │                         │
+//	                    a change fails, or  └──> degraded ────────────┘
+//	                    its file is wrong        (the old one serves) if that goes too
+//
+//	any of them ── Remove, and what replaces it is ready ──> closing ──> (none)
+//
+// Fields change under Set.mu only; version counts what was asked, so that the
+// worker notices that something newer is wanted while it worked without the lock.
 type slot struct {
 	name   string
 	handle Store
