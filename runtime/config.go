@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/internal/loader"
+	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
 
 // Config is what a runtime reads from flags or a file. The zero value has no
@@ -26,8 +27,17 @@ type Config struct {
 	// serves nothing. AdminAddr must be a loopback address.
 	HTTPAddr, MetricsAddr, AdminAddr string
 
-	APIToken    string // asked of HTTP clients; "" = none
-	MaxBodySize int64  // of HTTP requests in bytes; 0 = 4 MiB
+	APIToken    string // asked of clients; "" = none
+	MaxBodySize int64  // of requests in bytes; 0 = 4 MiB
+	Limits      Limits // what clients may take
+	// AllowedOrigins are the web pages that may use the state API, such as
+	// "https://app.example.com"; "*" = all. None may unless they are of the server's
+	// own origin; with APIToken it is the token that decides.
+	AllowedOrigins []string
+	// Readiness is what must serve for /v1.0/healthz/outbound to be well: "all"
+	// components that do not say ignoreErrors (also ""), "any" one, or the
+	// "server" alone.
+	Readiness string
 
 	// KeepGoing starts with the components that are good, instead of failing,
 	// and goes on trying the rest.
@@ -49,6 +59,20 @@ type Config struct {
 	Lookup func(name string) (string, bool)
 	// Version is what the metadata API tells; "" = "dev".
 	Version string
+}
+
+// Limits bound what the clients of a runtime take of it. A zero field has the
+// default that is given. docs/limits.md has all limits.
+type Limits struct {
+	Items         int           // of one save or transaction; 0 = 10,000
+	BulkKeys      int           // of one bulk get; 0 = 5,000
+	AnswerBytes   int64         // of values in one answer; 0 = 64 MiB
+	InFlightBytes int64         // of all bodies and answers together; 0 = 512 MiB
+	QueueTime     time.Duration // for which a request waits for its share of them; 0 = 5 s
+	Connections   int           // of one server at once; 0 = 4,096
+	Streams       int           // of one HTTP/2 connection; 0 = 128
+	PaceGrace     time.Duration // for which a body or an answer may stand still; 0 = 5 s
+	PaceRate      int64         // bytes per second that must move after it; 0 = 1024
 }
 
 // State announces a store type to the registry of a runtime.
@@ -96,6 +120,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.Version = cmp.Or(cfg.Version, "dev")
 	if cfg.CloseGrace <= 0 {
 		cfg.CloseGrace = 30 * time.Second
+	}
+	if _, err := stateapi.ParseReadiness(cfg.Readiness); err != nil {
+		return cfg, err
 	}
 	for what, text := range map[string]string{"app id": cfg.AppID, "namespace": cfg.Namespace} {
 		if strings.Contains(text, "||") || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {

@@ -16,6 +16,7 @@ import (
 	"github.com/wasmstate/wasmstate/runtime/internal/loader"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
+	"github.com/wasmstate/wasmstate/runtime/internal/serve"
 	"github.com/wasmstate/wasmstate/runtime/internal/watch"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
@@ -29,7 +30,7 @@ type Runtime struct {
 	set      *component.Set
 	loader   *loader.Loader
 	metrics  *metrics.Metrics
-	servers  servers
+	servers  serve.Servers
 	life     life
 }
 
@@ -116,7 +117,7 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 		return errors.New("the runtime runs already, or was closed")
 	}
 	defer func() { err = errors.Join(err, rt.Close()) }()
-	if err := rt.servers.listen(ctx, rt.cfg); err != nil {
+	if err := rt.servers.Listen(ctx, rt.serverList()...); err != nil {
 		return err
 	}
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,8 +134,8 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 	watcher := watch.New(rt.cfg.ComponentsPaths, watch.Options{Log: rt.log})
 	part(rt.set.Run)
 	part(watcher.Run)
-	rt.servers.start(rt, part)
-	defer rt.servers.stop(rt.cfg.CloseGrace)
+	rt.servers.Start(part)
+	defer rt.servers.Stop(rt.cfg.CloseGrace)
 
 	first := make(chan *loader.Plan, 1)
 	part(func(ctx context.Context) error { rt.follow(ctx, watcher, first); return nil })
@@ -149,8 +150,8 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 	rt.life.ready.Store(true)
 	close(rt.life.started)
 	defer rt.life.ready.Store(false)
-	rt.log.Info("ready", zap.String("appID", rt.cfg.AppID), zap.String("http", rt.servers.addr(serveHTTP)),
-		zap.String("metrics", rt.servers.addr(serveMetrics)), zap.String("admin", rt.servers.addr(serveAdmin)))
+	rt.log.Info("ready", zap.String("appID", rt.cfg.AppID), zap.String("http", rt.servers.Addr("http")),
+		zap.String("metrics", rt.servers.Addr("metrics")), zap.String("admin", rt.servers.Addr("admin")))
 	select {
 	case <-ctx.Done():
 		return nil
@@ -308,13 +309,13 @@ func (rt *Runtime) Wait(ctx context.Context) error {
 
 // HTTPAddr is the address that the state API listens on, with the real port;
 // "" if it does not.
-func (rt *Runtime) HTTPAddr() string { return rt.servers.addr(serveHTTP) }
+func (rt *Runtime) HTTPAddr() string { return rt.servers.Addr("http") }
 
 // AdminAddr is the address that the admin API listens on; "" if it does not.
-func (rt *Runtime) AdminAddr() string { return rt.servers.addr(serveAdmin) }
+func (rt *Runtime) AdminAddr() string { return rt.servers.Addr("admin") }
 
 // MetricsAddr is the address that metrics are served on; "" if they are not.
-func (rt *Runtime) MetricsAddr() string { return rt.servers.addr(serveMetrics) }
+func (rt *Runtime) MetricsAddr() string { return rt.servers.Addr("metrics") }
 
 // Close ends Run, closes every store and releases compiled modules. Idempotent.
 func (rt *Runtime) Close() error {

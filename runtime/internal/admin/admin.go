@@ -5,23 +5,15 @@
 //	POST /v1.0/admin/components/{name}/rollback  back to the version before
 //	GET  /v1.0/admin/healthz
 //
-// It is meant for a loopback listener. A web page in a browser on the same
-// machine must not reach it, so Host has to be a loopback name or address
-// (against DNS rebinding), Origin, if there is one, too, and the API token is
-// asked for if the server has one.
+// It is meant for a loopback listener; its guard refuses web pages and Hosts
+// that are not this machine, and asks for the API token if there is one.
 package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,6 +21,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
 
 // Runtime is what the admin API asks.
@@ -42,7 +35,7 @@ type Runtime interface {
 
 // Config configures [New].
 type Config struct {
-	Token          string // asked for in the header dapr-api-token; empty = none
+	Guard          stateapi.Guard
 	AppID, Version string
 	Logger         *zap.Logger
 }
@@ -52,11 +45,11 @@ const reloadTimeout = time.Minute
 
 // Components is the answer of GET /v1.0/admin/components.
 type Components struct {
-	AppID      string             `json:"appID"`
-	Version    string             `json:"version"`
-	Ready      bool               `json:"ready"`
-	Components []component.Status `json:"components"`
-	Problems   []string           `json:"problems"` // of the component files, one line each
+	AppID      string      `json:"appID"`
+	Version    string      `json:"version"`
+	Ready      bool        `json:"ready"`
+	Components []Component `json:"components"` // never null
+	Problems   []string    `json:"problems"`   // of the component files, one line each; never null
 }
 
 type server struct {
@@ -76,54 +69,16 @@ func New(rt Runtime, cfg Config) http.Handler {
 	mux.HandleFunc("POST /v1.0/admin/reload", s.reload)
 	mux.HandleFunc("POST /v1.0/admin/components/{name}/rollback", s.rollback)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if why := s.refuse(r); why != "" {
+		if why := s.cfg.Guard.Refuse(r); why != "" {
 			fail(w, http.StatusForbidden, "ERR_FORBIDDEN", why)
 			return
 		}
-		if !s.authorised(r) {
+		if !s.cfg.Guard.TokenOK(r.Header.Get("Dapr-Api-Token")) {
 			fail(w, http.StatusUnauthorized, "ERR_UNAUTHORIZED", "invalid api token; set the header dapr-api-token")
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
-}
-
-// refuse returns why a request is not taken, or "".
-func (s *server) refuse(r *http.Request) string {
-	if !loopback(r.Host) {
-		return "the Host header must be a loopback address"
-	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		u, err := url.Parse(origin)
-		if err != nil || !loopback(u.Host) {
-			return "requests of web pages are not taken"
-		}
-	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
-		return "requests of web pages are not taken"
-	}
-	return ""
-}
-
-// loopback reports whether host, with or without a port, is this machine.
-func loopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
-func (s *server) authorised(r *http.Request) bool {
-	if s.cfg.Token == "" {
-		return true
-	}
-	given, want := sha256.Sum256([]byte(r.Header.Get("Dapr-Api-Token"))), sha256.Sum256([]byte(s.cfg.Token))
-	return subtle.ConstantTimeCompare(given[:], want[:]) == 1
 }
 
 func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -135,7 +90,11 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *server) components(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, Components{s.cfg.AppID, s.cfg.Version, s.rt.Ready(), s.rt.Status(), s.rt.Problems()})
+	list := []Component{}
+	for _, st := range s.rt.Status() {
+		list = append(list, componentOf(st))
+	}
+	answer(w, http.StatusOK, Components{s.cfg.AppID, s.cfg.Version, s.rt.Ready(), list, append([]string{}, s.rt.Problems()...)})
 }
 
 func (s *server) reload(w http.ResponseWriter, r *http.Request) {

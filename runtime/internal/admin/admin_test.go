@@ -13,6 +13,7 @@ import (
 	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/admin"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
 
 // fake is a runtime whose answers the tests choose.
@@ -52,7 +53,7 @@ func ask(t *testing.T, rt *fake, token, method, path string, header ...string) *
 		req.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	admin.New(rt, admin.Config{Token: token, AppID: "app", Version: "v9"}).ServeHTTP(w, req)
+	admin.New(rt, admin.Config{Guard: stateapi.Guard{Token: token, Loopback: true, Always: true}, AppID: "app", Version: "v9"}).ServeHTTP(w, req)
 	return w
 }
 

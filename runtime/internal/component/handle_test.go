@@ -57,16 +57,7 @@ func TestKeysAreChecked(t *testing.T) {
 	set(t, st, strings.Repeat("k", MaxKey), "ok")
 }
 
-func TestParseTTL(t *testing.T) {
-	for text, want := range map[string]time.Duration{"": 0, "-1": 0, "1": time.Second, "2147483647": abi.MaxTTL} {
-		got, err := ParseTTL(text)
-		require.NoError(t, err, text)
-		require.Equal(t, want, got, text)
-	}
-	for _, text := range []string{"0", "-2", "2147483648", "1.5", "1s", "foo", " 1", "99999999999999999999"} {
-		_, err := ParseTTL(text)
-		require.ErrorIs(t, err, abi.ErrInvalidArgument, text)
-	}
+func TestTTLsAreChecked(t *testing.T) {
 	st := handleOf(t, newFake(), nil)
 	for _, ttl := range []time.Duration{-1, 1, time.Second - 1, abi.MaxTTL + 1} {
 		err := st.Set(t.Context(), &abi.SetRequest{Key: []byte("k"), TTL: ttl}, &abi.SetResponse{})
@@ -140,23 +131,6 @@ func TestBulkFallback(t *testing.T) {
 	}
 	require.ErrorIs(t, got[9].Err, abi.ErrNotFound)
 	require.Equal(t, "v90", string(got[10].Value), "a duplicate key has a result of its own")
-}
-
-func TestApplyConcurrency(t *testing.T) {
-	st := handleOf(t, newFake(), func(sp *Spec) { sp.IgnoreLastETag = true })
-	req := abi.SetRequest{ETag: []byte("x")}
-	require.NoError(t, st.ApplyConcurrency("first-write", &req))
-	require.True(t, req.FirstWrite)
-	require.NotEmpty(t, req.ETag)
-	require.NoError(t, st.ApplyConcurrency("last-write", &req))
-	require.Empty(t, req.ETag)
-	require.ErrorIs(t, st.ApplyConcurrency("nonsense", &req), abi.ErrInvalidArgument)
-	strict := handleOf(t, newFake(), nil)
-	req = abi.SetRequest{ETag: []byte("x")}
-	require.NoError(t, strict.ApplyConcurrency("last-write", &req))
-	require.NotEmpty(t, req.ETag)
-	_, err := ParseConsistency("nonsense")
-	require.ErrorIs(t, err, abi.ErrInvalidArgument)
 }
 
 func TestHandleDoesNotAllocate(t *testing.T) {

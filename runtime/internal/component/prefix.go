@@ -72,25 +72,6 @@ func checkPrefix(key []byte) error {
 	return nil
 }
 
-// ParseTTL reads the request metadata ttlInSeconds: a positive number of
-// seconds up to 2^31-1 is a time to live; "" and -1 mean none. Everything else
-// is an invalid argument, before a store is touched.
-func ParseTTL(text string) (time.Duration, error) {
-	if text == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err != nil:
-		return 0, invalid("ttlInSeconds: %q is not a whole number of seconds", clip(text, 40))
-	case n == -1:
-		return 0, nil
-	case n <= 0 || n > int64(abi.MaxTTL/time.Second):
-		return 0, invalid("ttlInSeconds: %d is out of range; use 1 to %d, or -1 for no expiry", n, int64(abi.MaxTTL/time.Second))
-	}
-	return time.Duration(n) * time.Second, nil
-}
-
 func checkTTL(ttl time.Duration) error {
 	if ttl == 0 || ttl >= time.Second && ttl <= abi.MaxTTL {
 		return nil

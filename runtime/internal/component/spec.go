@@ -94,27 +94,27 @@ const (
 
 // Status is what there is to say of a component.
 type Status struct {
-	Name          string       `json:"name"`
-	Type          string       `json:"type"`
-	Version       string       `json:"version"`
-	State         State        `json:"state"`
-	Reason        string       `json:"reason,omitempty"`    // why it is not ready
-	Source        string       `json:"source,omitempty"`    // file:line
-	Digest        string       `json:"digest,omitempty"`    // of what serves
-	Generation    int64        `json:"generation"`          // of what serves, from 1; 0 = nothing
-	Since         time.Time    `json:"since"`               // when it entered the state
-	InFlight      int64        `json:"inFlight"`            // calls in progress
-	Instances     int          `json:"instances,omitempty"` // of a wasm store
-	Features      abi.Features `json:"-"`
-	Capabilities  []string     `json:"capabilities"`
-	Actor         bool         `json:"actorStateStore,omitempty"` // asked to be the actor store
-	IgnoreErrors  bool         `json:"ignoreErrors,omitempty"`
-	RolledBack    bool         `json:"rolledBack,omitempty"` // an earlier version serves by request
-	CanRollBack   bool         `json:"canRollBack,omitempty"`
-	Attempts      int          `json:"attempts,omitempty"` // failed attempts in a row
-	NextAttempt   time.Time    `json:"nextAttempt,omitzero"`
-	LastHandOver  int64        `json:"lastHandOverMicros,omitempty"` // how long writes were held back
-	HandOverItems int64        `json:"lastHandOverItems,omitempty"`
+	Name          string
+	Type          string
+	Version       string
+	State         State
+	Reason        string    // why it is not ready
+	Source        string    // file:line
+	Digest        string    // of what serves
+	Generation    int64     // of what serves, from 1; 0 = nothing
+	Since         time.Time // when it entered the state
+	InFlight      int64     // calls in progress
+	Instances     int       // of a wasm store
+	Features      abi.Features
+	Capabilities  []string
+	Actor         bool // asked to be the actor store
+	IgnoreErrors  bool
+	RolledBack    bool // an earlier version serves by request
+	CanRollBack   bool
+	Attempts      int // failed attempts in a row
+	NextAttempt   time.Time
+	LastHandOver  int64 // how long writes were held back
+	HandOverItems int64
 }
 
 // Recorder counts the operations of one component. Op must not block or

@@ -67,37 +67,11 @@ func (s *Store) MaxTransactionOps() int {
 	return g.base.maxOps()
 }
 
-// ApplyConcurrency puts the concurrency option of a client, "first-write",
-// "last-write" or "", into req. With last-write and the component's switch
-// etagOnLastWrite: ignore, the etag is dropped. Any other word is an invalid
-// argument.
-func (s *Store) ApplyConcurrency(word string, req *abi.SetRequest) error {
-	switch word {
-	case "":
-	case "first-write":
-		req.FirstWrite = true
-	case "last-write":
-		if g := s.current.Load(); g != nil && g.spec.IgnoreLastETag {
-			req.ETag = nil
-		}
-	default:
-		return invalid("unrecognized concurrency model %q; use first-write or last-write", clip(word, 40))
-	}
-	return nil
-}
-
-// ParseConsistency reads the consistency option of a client: "eventual",
-// "strong" or "". Any other word is an invalid argument.
-func ParseConsistency(word string) (abi.Consistency, error) {
-	switch word {
-	case "":
-		return abi.ConsistencyDefault, nil
-	case "eventual":
-		return abi.ConsistencyEventual, nil
-	case "strong":
-		return abi.ConsistencyStrong, nil
-	}
-	return 0, invalid("unrecognized consistency model %q; use eventual or strong", clip(word, 40))
+// IgnoresLastETag reports whether what serves ignores etags on last-write
+// requests, as its component says with etagOnLastWrite: ignore.
+func (s *Store) IgnoresLastETag() bool {
+	g := s.current.Load()
+	return g != nil && g.spec.IgnoreLastETag
 }
 
 // lease returns the generation that serves, held.

@@ -1,117 +1,117 @@
 package httpapi
 
 import (
+	"bufio"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
-
-type bulkItem struct {
-	Key      string            `json:"key"`
-	Data     json.RawMessage   `json:"data,omitempty"`
-	ETag     string            `json:"etag,omitempty"`
-	Metadata map[string]string `json:"metadata,omitempty"`
-	Error    string            `json:"error,omitempty"`
-}
 
 // bulkGet answers one item per requested key, in order. The parallelism member
 // is accepted and not needed: a store that can reads all in one round trip.
-func (s *server) bulkGet(w http.ResponseWriter, r *http.Request, st *component.Store) {
-	var body struct {
-		Keys     []string          `json:"keys"`
-		Metadata map[string]string `json:"metadata"`
-	}
-	if err := s.decode(w, r, &body); err != nil {
-		malformed(w, err)
-		return
-	}
-	q := parseQuery(r.URL.RawQuery)
-	reqs, results := make([]abi.GetRequest, len(body.Keys)), make([]abi.GetResult, len(body.Keys))
-	meta := q.pairs(body.Metadata)
-	for i, key := range body.Keys {
-		reqs[i] = abi.GetRequest{Key: []byte(key), Metadata: meta}
-	}
-	if err := st.BulkGet(r.Context(), reqs, results); err != nil {
-		opError(w, st.Name(), failure{"ERR_STATE_BULK_GET", "failed to read keys from state store " + st.Name()}, err)
-		return
-	}
-	items := make([]bulkItem, len(results))
-	for i := range results {
-		items[i] = newBulkItem(body.Keys[i], &results[i])
-	}
-	out, err := json.Marshal(items)
+func (s *server) bulkGet(w http.ResponseWriter, r *http.Request, st *component.Store, _ string) *stateapi.Error {
+	q, err := s.query(r)
 	if err != nil {
-		opError(w, st.Name(), failure{"ERR_STATE_BULK_GET", "failed to encode the answer"}, err)
-		return
+		return stateapi.Malformed(err)
+	}
+	charge := s.api.Budget.Charge()
+	defer charge.Release()
+	b, e := s.open(w, r, &charge)
+	if e != nil {
+		return e
+	}
+	var keys []string
+	var meta members
+	e = b.object(func(name string) *stateapi.Error {
+		switch name {
+		case "metadata":
+			return b.next(r, &meta, len(keys))
+		case "keys":
+			keys = nil
+			return b.array(func() *stateapi.Error {
+				var key string
+				if e := b.next(r, &key, len(keys)+1); e != nil {
+					return e
+				}
+				keys = append(keys, key)
+				return s.api.CheckKeys(len(keys))
+			})
+		}
+		return b.skip(r)
+	})
+	if e != nil {
+		return e
+	}
+	out, e := s.api.BulkGet(r.Context(), st, keys, stateapi.Pairs(meta, q.metadata), &charge)
+	if e != nil {
+		return e
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(out))}
-	_, _ = w.Write(out)
+	s.writeBulk(w, keys, out)
+	return nil
 }
 
-func newBulkItem(key string, res *abi.GetResult) bulkItem {
-	item := bulkItem{Key: key}
+// writeBulk writes the items as they are held, each value once and byte for
+// byte, through a small buffer.
+func (s *server) writeBulk(w http.ResponseWriter, keys []string, out *stateapi.Bulk) {
+	buf := bufio.NewWriterSize(s.slow(w), 16<<10)
+	buf.WriteByte('[')
+	for i, key := range keys {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		writeItem(buf, key, &out.Results[out.Index[i]])
+	}
+	buf.WriteByte(']')
+	_ = buf.Flush() // the error of any write; then the client has gone
+}
+
+// writeItem writes {"key", "data", "etag", "metadata", "error"}.
+func writeItem(w *bufio.Writer, key string, res *abi.GetResult) {
+	w.WriteString(`{"key":`)
+	writeText(w, key)
 	switch {
 	case errors.Is(res.Err, abi.ErrNotFound):
-		return item
 	case res.Err != nil:
-		item.Error = res.Err.Error()
-		return item
+		w.WriteString(`,"error":`)
+		writeText(w, res.Err.Error())
+	default:
+		w.WriteString(`,"data":`)
+		meta := map[string]string{}
+		if json.Valid(res.Value) {
+			w.Write(res.Value)
+		} else {
+			meta["encoding"] = "base64"
+			w.WriteByte('"')
+			enc := base64.NewEncoder(base64.StdEncoding, w)
+			_, _ = enc.Write(res.Value)
+			_ = enc.Close()
+			w.WriteByte('"')
+		}
+		if len(res.ETag) > 0 {
+			w.WriteString(`,"etag":`)
+			writeText(w, string(res.ETag))
+		}
+		if res.ExpiresAt != 0 {
+			meta["ttlExpireTime"] = stateapi.ExpireTime(res.ExpiresAt)
+		}
+		if len(meta) > 0 {
+			text, _ := json.Marshal(meta)
+			w.WriteString(`,"metadata":`)
+			w.Write(text)
+		}
 	}
-	item.ETag = string(res.ETag)
-	item.Data = res.Value
-	meta := map[string]string{}
-	if !json.Valid(res.Value) {
-		item.Data, _ = json.Marshal(res.Value) // a []byte becomes base64
-		meta["encoding"] = "base64"
-	}
-	if res.ExpiresAt != 0 {
-		meta["ttlExpireTime"] = expireTime(res.ExpiresAt)
-	}
-	if len(meta) > 0 {
-		item.Metadata = meta
-	}
-	return item
+	w.WriteByte('}')
 }
 
-func (s *server) transact(w http.ResponseWriter, r *http.Request, st *component.Store) {
-	var body struct {
-		Operations []struct {
-			Operation string   `json:"operation"`
-			Request   saveItem `json:"request"`
-		} `json:"operations"`
-		Metadata map[string]string `json:"metadata"`
-	}
-	if err := s.decode(w, r, &body); err != nil {
-		malformed(w, err)
-		return
-	}
-	q := parseQuery(r.URL.RawQuery)
-	ops := make([]abi.Op, len(body.Operations))
-	for i := range body.Operations {
-		o := &body.Operations[i]
-		switch o.Operation {
-		case "upsert":
-		case "delete":
-			ops[i].Kind = abi.OpDelete
-			o.Request.Value = nil
-		default:
-			apiError{http.StatusBadRequest, "ERR_NOT_SUPPORTED_STATE_OPERATION", fmt.Sprintf("operation type %s not supported", o.Operation), nil}.write(w)
-			return
-		}
-		if err := o.Request.set(st, &q, &ops[i].SetRequest); err != nil {
-			malformed(w, itemError(i, len(ops), err))
-			return
-		}
-	}
-	if err := st.Transact(r.Context(), ops); err != nil {
-		opError(w, st.Name(), failure{"ERR_STATE_TRANSACTION", "error while executing state transaction"}, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+// writeText writes a JSON text; the bytes of a key that are not UTF-8 become
+// U+FFFD, as encoding/json does.
+func writeText(w *bufio.Writer, text string) {
+	enc, _ := json.Marshal(text) // a string always has a form
+	w.Write(enc)
 }

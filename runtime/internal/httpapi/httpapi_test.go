@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/memstore"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
 
 // plain is a store that offers nothing optional.
@@ -23,7 +26,7 @@ func (plain) Features() abi.Features { return 0 }
 
 // serve returns the API over the in-memory store "mem", the featureless store
 // "plain" and the store "down", which does not come up.
-func serve(t *testing.T, cfg Config) http.Handler {
+func serve(t *testing.T, cfg Config, limits ...stateapi.Limits) http.Handler {
 	t.Helper()
 	set := component.New(component.Config{AppID: "app"})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -43,8 +46,7 @@ func serve(t *testing.T, cfg Config) http.Handler {
 	apply("down", func() (abi.Store, error) { return nil, errors.New("no route to host") })
 	_, err := set.Wait(context.Background())
 	require.NoError(t, err)
-	cfg.AppID, cfg.Version = "app", "1.2.3"
-	return New(set, cfg)
+	return New(stateapi.New(set, stateapi.Config{AppID: "app", Version: "1.2.3", Limits: append(limits, stateapi.Limits{})[0]}), cfg)
 }
 
 func do(h http.Handler, method, target, body string, header ...string) *http.Response {
@@ -67,7 +69,7 @@ func text(t *testing.T, resp *http.Response) string {
 // TestAnswers is the table of dapr.md section 5: status and body for each
 // request, one after the other on the same stores.
 func TestAnswers(t *testing.T) {
-	h := serve(t, Config{MaxBody: 1 << 10})
+	h := serve(t, Config{}, stateapi.Limits{Body: 1 << 10})
 	const stale = `[{"key":"a","value":2,"etag":"stale"}]`
 	for _, c := range []struct {
 		method, target, body string
@@ -119,8 +121,14 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/v1.0/state/mem", `[{"key":"a/b c+d","value":1}]`, 204, ""},
 		{"GET", "/v1.0/state/mem/a%2Fb%20c+d", "", 200, "1"},
 		{"GET", "/v1.0/state/mem/a/b%20c+d", "", 200, "1"},
-		{"GET", "/v1.0/healthz", "", 500, "dapr is not ready: [down]"},
-		{"GET", "/v1.0/healthz/outbound", "", 204, ""},
+		{"GET", "/v1.0/healthz", "", 204, ""},
+		{"GET", "/v1.0/healthz/", "", 204, ""},
+		{"POST", "/v1.0/healthz", "", 405, "GET"},
+		{"GET", "/v1.0/healthz/outbound", "", 500, "dapr outbound is not ready: down is failed"},
+		{"GET", "/v1.0/healthz/stores/mem", "", 204, ""},
+		{"GET", "/v1.0/healthz/stores/down", "", 500, "store down is failed: no route to host"},
+		{"GET", "/v1.0/healthz/stores/mme", "", 404, "state store mme is not found"},
+		{"GET", "/v1.0/healthz/nothing", "", 404, "ERR_NOT_FOUND"},
 		{"GET", "/v1.0/healthz/outbound?appid=other", "", 500, "app-id"},
 		{"PUT", "/v1.0/metadata/color", "blue", 204, ""},
 		{"GET", "/v1.0/metadata", "", 200, `"extended":{"color":"blue","daprRuntimeVersion":"1.2.3"}`},
@@ -164,15 +172,15 @@ func TestTTLAndContentType(t *testing.T) {
 }
 
 func TestToken(t *testing.T) {
-	h := serve(t, Config{Token: "secret"})
+	h := serve(t, Config{Guard: stateapi.Guard{Token: "secret"}})
 	require.Equal(t, 401, do(h, "GET", "/v1.0/state/mem/a", "").StatusCode)
 	require.Equal(t, 401, do(h, "GET", "/v1.0/metadata", "", "dapr-api-token", "Secret").StatusCode)
 	require.Equal(t, 204, do(h, "GET", "/v1.0/state/mem/a", "", "dapr-api-token", "secret").StatusCode)
-	require.Equal(t, 204, do(h, "GET", "/v1.0/healthz/outbound", "").StatusCode, "health is open")
+	require.Equal(t, 204, do(h, "GET", "/v1.0/healthz", "").StatusCode, "health is open")
 }
 
 func TestNotConfigured(t *testing.T) {
-	h := New(component.New(component.Config{}), Config{AppID: "app", Ready: func() bool { return false }})
+	h := New(stateapi.New(component.New(component.Config{}), stateapi.Config{AppID: "app", Ready: func() bool { return false }}), Config{})
 	resp := do(h, "GET", "/v1.0/state/s/k", "")
 	require.Equal(t, 500, resp.StatusCode)
 	require.JSONEq(t, `{"errorCode":"ERR_STATE_STORE_NOT_CONFIGURED","message":"state store s is not configured",
@@ -180,39 +188,47 @@ func TestNotConfigured(t *testing.T) {
 	require.Equal(t, 500, do(h, "GET", "/v1.0/healthz/outbound", "").StatusCode)
 }
 
-func TestBulkOfBytes(t *testing.T) {
+// TestBulkIsByteForByte: what is stored as JSON comes back as it is, not
+// compacted and not escaped; what is not is base64.
+func TestBulkIsByteForByte(t *testing.T) {
+	h := serve(t, Config{})
+	const value = `{ "html": "<b>&amp;</b>",  "n": 9007199254740993 }`
+	require.Equal(t, 204, do(h, "POST", "/v1.0/state/mem", `[{"key":"a","value":`+value+`}]`).StatusCode)
+	require.Contains(t, text(t, do(h, "POST", "/v1.0/state/mem/bulk", `{"keys":["a"]}`)), `"key":"a","data":`+value+`,"etag":"`)
+	var b strings.Builder
+	buf := bufio.NewWriter(&b)
 	var res abi.GetResult
 	res.Value = []byte{0xff, 0x00}
-	item := newBulkItem("k", &res)
-	require.Equal(t, `"/wA="`, string(item.Data))
-	require.Equal(t, "base64", item.Metadata["encoding"])
-	res.Err = errors.New("disk")
-	require.Equal(t, "disk", newBulkItem("k", &res).Error)
-}
-
-func TestEveryCodeHasAStatus(t *testing.T) {
-	seen := map[int]bool{}
-	for c := abi.CodeOK; c.Valid(); c++ {
-		status := statusOf(c)
-		require.GreaterOrEqual(t, status, 200, c.String())
-		seen[status] = true
-	}
-	require.GreaterOrEqual(t, len(seen), 10)
-	require.Equal(t, 500, statusOf(abi.Code(999)))
+	writeItem(buf, "k", &res)
+	res.Err = errors.New("disk \"C\"")
+	writeItem(buf, "k", &res)
+	require.NoError(t, buf.Flush())
+	require.Equal(t, `{"key":"k","data":"/wA=","metadata":{"encoding":"base64"}}{"key":"k","error":"disk \"C\""}`, b.String())
 }
 
 func FuzzSave(f *testing.F) {
 	f.Add(`[{"key":"a","value":{"n":1},"etag":"x","metadata":{"ttlInSeconds":"1"}}]`, "metadata.ttlInSeconds=1&consistency=strong")
 	set := component.New(component.Config{})
-	h := New(set, Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _ = set.Run(ctx) }()
+	f.Cleanup(func() { _ = set.Close(context.Background()); cancel() })
+	set.Apply(component.Spec{Name: "s", Type: "state.s", Digest: "1", Create: func(context.Context) (abi.Store, error) { return memstore.New(), nil }})
+	_, _ = set.Wait(context.Background())
+	h := New(stateapi.New(set, stateapi.Config{Limits: stateapi.Limits{Items: 100, BulkKeys: 100}}), Config{})
 	f.Fuzz(func(t *testing.T, body, query string) {
-		q := parseQuery(query)
-		_ = q.pairs(nil)
+		for _, path := range []string{"/v1.0/state/s/bulk", "/v1.0/state/s/transaction"} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(body))
+			r.URL.RawQuery = query
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		}
 		r := httptest.NewRequest("POST", "/v1.0/state/s", strings.NewReader(body))
 		r.URL.RawQuery = query
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		require.GreaterOrEqual(t, w.Code, 400)
+		var items []json.RawMessage
+		if json.Unmarshal([]byte(body), &items) != nil {
+			require.GreaterOrEqual(t, w.Code, 400, "%q is no array of items", body)
+		}
 	})
 }
 
@@ -223,7 +239,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Cleanup(func() { _ = set.Close(context.Background()); cancel() })
 	set.Apply(component.Spec{Name: "mem", Type: "state.mem", Digest: "1", Create: func(context.Context) (abi.Store, error) { return memstore.New(), nil }})
 	_, _ = set.Wait(context.Background())
-	h := New(set, Config{})
+	h := New(stateapi.New(set, stateapi.Config{}), Config{})
 	do(h, "POST", "/v1.0/state/mem", `[{"key":"k1","value":"`+strings.Repeat("x", 126)+`"}]`)
 	r := httptest.NewRequest("GET", "/v1.0/state/mem/k1", nil)
 	b.ReportAllocs()

@@ -1,64 +1,41 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
-
-// DefaultMaxBody is the largest request body in bytes unless Config says otherwise.
-const DefaultMaxBody = 4 << 20
-
-// Stores is what the API needs of the live set.
-type Stores interface {
-	Store(name string) (*component.Store, error)
-	Status() []component.Status
-	NotReady() []component.Status
-}
 
 // Config configures [New].
 type Config struct {
-	AppID   string
-	Version string
-	Token   string // asked of clients in the header dapr-api-token; empty = none
-	MaxBody int64  // bytes; 0 = DefaultMaxBody
-	Logger  *zap.Logger
-	// Ready reports whether the server takes requests: start-up is over and
-	// shutdown has not begun. nil = always.
-	Ready func() bool
+	Guard  stateapi.Guard
+	Pace   Pace        // of bodies and answers; zero = the defaults
+	Logger *zap.Logger // nil = none
 }
 
 type server struct {
-	stores Stores
-	cfg    Config
-	token  [sha256.Size]byte
-	calls  sync.Pool // of *call
-
-	mu       sync.Mutex // guards extended
-	extended map[string]string
+	api   *stateapi.API
+	cfg   Config
+	calls sync.Pool // of *call
 }
 
 // New returns the handler of the API. It is safe for concurrent use and holds
 // nothing that needs closing.
-func New(stores Stores, cfg Config) http.Handler {
-	if cfg.MaxBody <= 0 {
-		cfg.MaxBody = DefaultMaxBody
-	}
+func New(api *stateapi.API, cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	if cfg.Ready == nil {
-		cfg.Ready = func() bool { return true }
-	}
-	return &server{stores: stores, cfg: cfg, token: sha256.Sum256([]byte(cfg.Token)), extended: map[string]string{}}
+	cfg.Pace = cfg.Pace.withDefaults()
+	return &server{api: api, cfg: cfg}
 }
 
 // ServeHTTP routes by hand: ServeMux would clean the path, and a key is taken
@@ -70,8 +47,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.health(w, r, rest)
 		return
 	}
-	if !s.authorised(r) {
-		http.Error(w, "invalid api token", http.StatusUnauthorized)
+	if !s.admitted(w, r) {
 		return
 	}
 	switch rest, ok := strings.CutPrefix(path, "/v1.0/state/"); {
@@ -84,6 +60,34 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// admitted answers a request that may not ask, and the questions that browsers
+// ask before they send one.
+func (s *server) admitted(w http.ResponseWriter, r *http.Request) bool {
+	guard := &s.cfg.Guard
+	if why := guard.Refuse(r); why != "" {
+		write(w, &stateapi.Error{Status: http.StatusForbidden, Code: "ERR_PERMISSION_DENIED", Message: why})
+		return false
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && guard.Allowed(origin) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Add("Vary", "Origin")
+		h.Set("Access-Control-Expose-Headers", "Etag, Metadata.ttlExpireTime")
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "*, Authorization, Content-Type, If-Match, Dapr-Api-Token, Traceparent, Tracestate")
+			h.Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+			return false
+		}
+	}
+	if !guard.TokenOK(r.Header.Get("Dapr-Api-Token")) {
+		http.Error(w, "invalid api token", http.StatusUnauthorized)
+		return false
+	}
+	return true
+}
+
 // state routes what follows /v1.0/state/: a store, and perhaps a key.
 func (s *server) state(w http.ResponseWriter, r *http.Request, rest string) {
 	rawStore, rawKey, hasKey := strings.Cut(rest, "/")
@@ -93,54 +97,35 @@ func (s *server) state(w http.ResponseWriter, r *http.Request, rest string) {
 		noRoute(w, r)
 		return
 	}
-	write := r.Method == http.MethodPost || r.Method == http.MethodPut
-	if !hasKey || rawKey == "" {
-		if !write {
-			notAllowed(w, r, "POST, PUT")
-			return
+	post := r.Method == http.MethodPost || r.Method == http.MethodPut
+	var do func(http.ResponseWriter, *http.Request, *component.Store, string) *stateapi.Error
+	switch allow := "GET, DELETE"; {
+	case !hasKey || rawKey == "":
+		if allow = "POST, PUT"; post {
+			do = s.save
+			break
 		}
-		s.with(w, r, name, s.save)
+		notAllowed(w, r, allow)
 		return
-	}
-	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		s.withKey(w, r, name, key, s.get)
+		do = s.get
 	case r.Method == http.MethodDelete:
-		s.withKey(w, r, name, key, s.delete)
-	case write && rawKey == "bulk":
-		s.with(w, r, name, s.bulkGet)
-	case write && rawKey == "transaction":
-		s.with(w, r, name, s.transact)
+		do = s.delete
+	case post && rawKey == "bulk":
+		do = s.bulkGet
+	case post && rawKey == "transaction":
+		do = s.transact
 	default:
-		notAllowed(w, r, "GET, DELETE")
-	}
-}
-
-func (s *server) with(w http.ResponseWriter, r *http.Request, name string, f func(http.ResponseWriter, *http.Request, *component.Store)) {
-	st, err := s.stores.Store(name)
-	if err != nil {
-		storeError(w, s.cfg.AppID, name, err)
+		notAllowed(w, r, allow)
 		return
 	}
-	f(w, r, st)
-}
-
-func (s *server) withKey(w http.ResponseWriter, r *http.Request, name, key string, f func(http.ResponseWriter, *http.Request, *component.Store, string)) {
-	st, err := s.stores.Store(name)
-	if err != nil {
-		storeError(w, s.cfg.AppID, name, err)
-		return
+	st, e := s.api.Store(name)
+	if e == nil {
+		e = do(w, r, st, key)
 	}
-	f(w, r, st, key)
-}
-
-// authorised compares hashes, so that the time taken says nothing about the token.
-func (s *server) authorised(r *http.Request) bool {
-	if s.cfg.Token == "" {
-		return true
+	if e != nil {
+		write(w, e)
 	}
-	given := sha256.Sum256([]byte(r.Header.Get("Dapr-Api-Token")))
-	return subtle.ConstantTimeCompare(given[:], s.token[:]) == 1
 }
 
 func (s *server) recover(w http.ResponseWriter, r *http.Request) {
@@ -153,14 +138,42 @@ func (s *server) recover(w http.ResponseWriter, r *http.Request) {
 	}
 	s.cfg.Logger.Error("request panicked", zap.String("method", r.Method), zap.String("path", r.URL.Path),
 		zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
-	apiError{http.StatusInternalServerError, "ERR_INTERNAL", "internal error; see the server's log", nil}.write(w)
+	write(w, &stateapi.Error{Status: http.StatusInternalServerError, Code: "ERR_INTERNAL", Message: "internal error; see the server's log"})
+}
+
+// write answers with an error in Dapr's form.
+func write(w http.ResponseWriter, e *stateapi.Error) {
+	body, err := json.Marshal(struct {
+		Code    string `json:"errorCode"`
+		Message string `json:"message"`
+		Details []any  `json:"details,omitempty"`
+	}{e.Code, e.Message, e.Details})
+	if err != nil {
+		body = []byte(`{"errorCode":"ERR_INTERNAL","message":"the error cannot be shown"}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(body)
 }
 
 func noRoute(w http.ResponseWriter, r *http.Request) {
-	apiError{http.StatusNotFound, "ERR_NOT_FOUND", "there is nothing at " + r.URL.Path + "; the state API is at /v1.0/state/{store}/{key}", nil}.write(w)
+	write(w, &stateapi.Error{Status: http.StatusNotFound, Code: "ERR_NOT_FOUND", Message: "there is nothing at " + clip(r.URL.Path) + "; the state API is at /v1.0/state/{store}/{key}"})
 }
 
 func notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
-	apiError{http.StatusMethodNotAllowed, "ERR_METHOD_NOT_ALLOWED", r.Method + " is not possible here; use " + allow, nil}.write(w)
+	write(w, &stateapi.Error{Status: http.StatusMethodNotAllowed, Code: "ERR_METHOD_NOT_ALLOWED", Message: r.Method + " is not possible here; use " + allow})
+}
+
+// clip shortens a path that an error repeats.
+func clip(s string) string {
+	if len(s) <= 200 {
+		return s
+	}
+	return s[:200] + "…"
 }
