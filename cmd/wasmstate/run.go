@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -21,13 +22,17 @@ import (
 
 // runFlags are the flags of `wasmstate run`.
 type runFlags struct {
-	paths                                      []string
+	paths, resources                           []string
 	appID, namespace                           string
 	listen                                     string
 	httpPort, grpcPort, metricsPort, adminPort int
 	keepGoing                                  bool
 	logLevel, logFormat                        string
 	maxBody                                    int64
+	origins                                    []string
+	readiness                                  string
+	removalGrace                               time.Duration
+	limits                                     limitFlags
 	cacheDir                                   string
 }
 
@@ -54,8 +59,8 @@ of --namespace.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVar(&f.paths, "components-path", nil, "folder of component files and modules; repeatable")
-	fl.StringArrayVar(&f.paths, "resources-path", nil, "the same, by Dapr's name")
+	fl.StringArrayVar(&f.paths, "components-path", nil, "folder of component files and modules, or one such file; repeatable")
+	fl.StringArrayVar(&f.resources, "resources-path", nil, "the same by Dapr's name; both add up")
 	fl.StringVar(&f.appID, "app-id", "wasmstate", "id of the application: scopes, and the prefix of its keys")
 	fl.StringVar(&f.namespace, "namespace", os.Getenv("NAMESPACE"), "namespace of the application")
 	fl.StringVar(&f.listen, "listen-address", "127.0.0.1", "address that HTTP and metrics listen on")
@@ -67,6 +72,10 @@ of --namespace.`,
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fl.Int64Var(&f.maxBody, "max-body-size", 4<<20, "largest request body in bytes")
+	fl.StringSliceVar(&f.origins, "allowed-origins", nil, "origins of web pages that may use the state API, such as https://app.example.com; * = all")
+	fl.StringVar(&f.readiness, "readiness", "all", "what must serve for /v1.0/healthz/outbound: all components without ignoreErrors, any one, or the server alone")
+	fl.DurationVar(&f.removalGrace, "removal-grace", 3*time.Second, "how long a component's file must be missing before the component goes; 0 = none")
+	f.limits.add(cmd)
 	fl.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "folder of compiled modules, mode 0700; empty = in memory only")
 	return cmd
 }
@@ -80,6 +89,7 @@ func defaultCacheDir() string {
 }
 
 func serve(cmd *cobra.Command, f *runFlags) error {
+	f.paths = append(f.paths, f.resources...)
 	if len(f.paths) == 0 {
 		return usageError{errors.New("--components-path is missing: the folder of the component files")}
 	}
@@ -91,7 +101,13 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	cfg := runtime.Config{
 		ComponentsPaths: f.paths, AppID: f.appID, Namespace: f.namespace, KeepGoing: f.keepGoing,
 		APIToken: os.Getenv("DAPR_API_TOKEN"), MaxBodySize: f.maxBody, CacheDir: f.cacheDir,
-		Lookup: os.LookupEnv, Version: versionText(),
+		Lookup: os.LookupEnv, Version: versionText(), AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace,
+	}
+	if f.removalGrace <= 0 {
+		cfg.RemovalGrace = -1
+	}
+	if cfg.Limits, err = f.limits.limits(); err != nil {
+		return usageError{err}
 	}
 	for _, a := range []struct {
 		to   *string
