@@ -65,7 +65,7 @@ func (w *web) allowed(method string, u *url.URL) error {
 			}
 		}
 	}
-	w.host.logHost("the guest was kept from " + method + " " + clean(u.Scheme+"://"+u.Host, 300) + ", which its sandbox does not grant; add it to http to allow it")
+	w.host.logHost("the guest was kept from " + w.host.Clean(method+" "+u.Scheme+"://"+u.Host, 300) + ", which its sandbox does not grant; add it to http to allow it")
 	return abi.NewError(abi.CodePermission, "the request is not granted")
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -239,7 +238,7 @@ func (r *reply) fail(h *Host, err error) {
 		var e *abi.Error
 		if errors.As(err, &e) && e.Msg != "" {
 			r.present = true
-			r.head.message = []byte(clean(h.redact.replace(strings.ToValidUTF8(e.Msg, "?")), maxLine))
+			r.head.message = []byte(h.Clean(e.Msg, maxLine))
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (h *Host) tcpTarget(addr string) (TCPRule, error) {
 			return to, nil
 		}
 	}
-	h.logHost("the guest was kept from " + clean(net.JoinHostPort(to.Host, to.Port), maxEndpoint) + ", which its sandbox does not grant; add it to tcp to allow it")
+	h.logHost("the guest was kept from " + h.Clean(net.JoinHostPort(to.Host, to.Port), maxEndpoint) + ", which its sandbox does not grant; add it to tcp to allow it")
 	return to, abi.NewError(abi.CodePermission, "the endpoint is not granted")
 }
 

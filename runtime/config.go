@@ -10,7 +10,6 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
-	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 )
 
 // Config is what a runtime reads from flags or a file. The zero value has no
@@ -54,7 +53,7 @@ type State = abi.Registration
 type Registry = component.Registry
 
 // NewRegistry returns an empty registry whose errors suggest the nearest name.
-func NewRegistry() *Registry { return component.NewRegistry(manifest.Nearest) }
+func NewRegistry() *Registry { return component.NewRegistry() }
 
 // Store is the handle of a component. It survives reloads.
 type Store = component.Store

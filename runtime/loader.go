@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
@@ -176,12 +177,12 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 	spec.Uses = usesOf(c)
 	// What is secret is known by the last Resolve, which comes before Create.
 	var secrets atomic.Pointer[[]string]
-	spec.Redact = func(text string) string {
-		if known := secrets.Load(); known != nil {
-			return manifest.Redact(text, *known)
-		}
-		return text
+	var redactor atomic.Pointer[text.Redactor]
+	learn := func(values []string) {
+		secrets.Store(&values)
+		redactor.Store(text.NewRedactor(values...))
 	}
+	spec.Redact = func(text string) string { return redactor.Load().Redact(text) }
 	mod, err := l.moduleOf(c, p)
 	switch {
 	case err != nil:
@@ -194,8 +195,7 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 			if err != nil {
 				return abi.Metadata{}, err
 			}
-			known := append(mod.secrets(res.Items), res.Secrets()...)
-			secrets.Store(&known)
+			learn(append(mod.secrets(res.Items), res.Secrets()...))
 			return abi.Metadata{Name: doc.Name, Properties: res.Properties}, nil
 		}
 		spec.Create = func(ctx context.Context) (abi.Store, error) {
@@ -212,8 +212,7 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 			if err != nil {
 				return abi.Metadata{}, err
 			}
-			known := res.Secrets()
-			secrets.Store(&known)
+			learn(res.Secrets())
 			return abi.Metadata{Name: doc.Name, Properties: res.Properties}, nil
 		}
 	}
@@ -294,7 +293,7 @@ func problemsOf(c *manifest.Component, problems []manifest.Problem) error {
 func (l *loader) typeError(c *manifest.Component, err error) error {
 	known := append(l.registry.Types(), l.cached.types()...)
 	known = append(known, wasmType)
-	if near := manifest.Nearest(strings.ToLower(c.Type), known); near != "" {
+	if near := text.Nearest(strings.ToLower(c.Type), known); near != "" {
 		return fmt.Errorf("couldn't find state store %s; did you mean %s?", c.Type, near)
 	}
 	if slices.Contains(l.registry.Types(), strings.ToLower(c.Type)) {

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/secretstore"
 )
@@ -113,7 +114,7 @@ func (l *loader) loadSecretStore(ctx context.Context, c *manifest.Component, p *
 func secretProperties(c *manifest.Component) []abi.Property { return secretstore.Properties(c.Type) }
 
 func unknownSecretStore(c *manifest.Component) manifest.Problem {
-	near := manifest.Nearest(strings.ToLower(c.Type), secretstore.Types())
+	near := text.Nearest(strings.ToLower(c.Type), secretstore.Types())
 	if near == "" {
 		near = strings.Join(secretstore.Types(), " or ")
 	}

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
-	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
 	"github.com/wasmstate/wasmstate/runtime/internal/watch"
 	"github.com/wasmstate/wasmstate/sandbox"
@@ -58,7 +57,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 	rt := &Runtime{cfg: cfg, log: o.log, metrics: metrics.New(), reload: make(chan chan *plan), started: make(chan struct{}), closed: make(chan struct{})}
 	rt.set = component.New(component.Config{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
-		CloseGrace: cfg.CloseGrace, Nearest: manifest.Nearest,
+		CloseGrace: cfg.CloseGrace,
 	})
 	rt.loader = newLoader(cfg, registry, sb, o.log, rt.set.Store)
 	rt.loader.metrics = rt.metrics

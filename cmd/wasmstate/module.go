@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -76,8 +77,11 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 		return nil, err
 	}
 	t.cfg = sandbox.Config{Component: name, Timeout: f.timeout, Debug: f.debug, Logger: log.With(zap.String("component", name))}
-	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
-		return nil, usageError{err}
+	if f.memory != "" {
+		var ok bool
+		if t.cfg.Memory, ok = text.ParseSize(f.memory); !ok || t.cfg.Memory == 0 {
+			return nil, usageError{fmt.Errorf("--memory %q is not a size such as 512KiB or 32MiB", f.memory)}
+		}
 	}
 	if err := t.grants.apply(cmd.Context(), f.grant, &t.cfg.Host); err != nil {
 		t.grants.close()
@@ -109,36 +113,4 @@ func (t *tool) store(ctx context.Context) (abi.Store, error) {
 func (t *tool) close() {
 	_ = t.modules.Close()
 	t.grants.close()
-}
-
-// parseSize reads a number of bytes with an optional unit; "" is 0.
-func parseSize(text string) (int64, error) {
-	units := []struct {
-		name string
-		n    int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
-	if text == "" {
-		return 0, nil
-	}
-	for _, u := range units {
-		if num, ok := strings.CutSuffix(text, u.name); ok {
-			var n int64
-			if _, err := fmt.Sscanf(num, "%d", &n); err == nil && fmt.Sprint(n) == num && n > 0 && n <= (1<<40)/u.n {
-				return n * u.n, nil
-			}
-			break
-		}
-	}
-	return 0, fmt.Errorf("%q is not a size such as 512KiB or 32MiB", text)
-}
-
-// size writes a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 10<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
 }

@@ -35,7 +35,7 @@ func rules() []rule {
 	return []rule{
 		{folder: "abi", forbid: []string{"fmt", "reflect", "encoding/json", "net", "os", "log"}},
 		{folder: "abi/storetest", allow: []string{"abi"}},
-		{folder: "hostfuncs", allow: []string{"abi", wazero, "golang.org/x/net/..."}},
+		{folder: "hostfuncs", allow: []string{"abi", "internal/text", wazero, "golang.org/x/net/..."}},
 
 		{folder: "builtin", allow: []string{"abi"}},
 		{folder: "builtin/sqlitestore", allow: []string{"abi", "modernc.org/sqlite/...", "github.com/google/uuid"}},
@@ -43,23 +43,24 @@ func rules() []rule {
 
 		{folder: "guests", allow: []string{"abi", "guests/sdk/go/..."}},
 
-		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "sandbox/internal/...", zap}},
-		{folder: "sandbox/fault", allow: []string{"abi"}},
-		{folder: "sandbox/internal/wasmbin", allow: []string{"abi"}},
-		{folder: "sandbox/internal/engine", allow: []string{"abi", "hostfuncs", "sandbox/fault", wazero, "golang.org/x/sys/..."}},
-		{folder: "sandbox/internal/wasmstore", allow: []string{"abi"}},
+		{folder: "sandbox", allow: []string{"abi", "internal/text", "hostfuncs", "sandbox/fault", "sandbox/internal/...", zap}},
+		{folder: "sandbox/fault", allow: []string{"abi", "internal/text"}},
+		{folder: "sandbox/internal/wasmbin", allow: []string{"abi", "internal/text"}},
+		{folder: "sandbox/internal/engine", allow: []string{"abi", "internal/text", "hostfuncs", "sandbox/fault", wazero, "golang.org/x/sys/..."}},
+		{folder: "sandbox/internal/wasmstore", allow: []string{"abi", "internal/text"}},
 
-		{folder: "runtime/internal/manifest", allow: []string{"abi", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "github.com/google/uuid", "golang.org/x/text/..."}},
-		{folder: "runtime/internal/secretstore", allow: []string{"abi"}},
-		{folder: "runtime/internal/watch", allow: []string{"abi", "github.com/fsnotify/fsnotify", zap}},
-		{folder: "runtime/internal/component", allow: []string{"abi", zap}},
-		{folder: "runtime/internal/metrics", allow: []string{"abi", "runtime/internal/component", "github.com/prometheus/..."}},
-		{folder: "runtime/internal/httpapi", allow: []string{"abi", zap, "runtime/internal/component"}},
-		{folder: "runtime/internal/admin", allow: []string{"abi", zap, "runtime/internal/component"}},
-		{folder: "runtime", allow: []string{"abi", "hostfuncs", zap, "runtime/internal/...", "sandbox"}},
+		{folder: "runtime/internal/manifest", allow: []string{"abi", "internal/text", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "github.com/google/uuid", "golang.org/x/text/..."}},
+		{folder: "runtime/internal/secretstore", allow: []string{"abi", "internal/text"}},
+		{folder: "runtime/internal/watch", allow: []string{"abi", "internal/text", "github.com/fsnotify/fsnotify", zap}},
+		{folder: "runtime/internal/component", allow: []string{"abi", "internal/text", zap}},
+		{folder: "runtime/internal/metrics", allow: []string{"abi", "internal/text", "runtime/internal/component", "github.com/prometheus/..."}},
+		{folder: "runtime/internal/httpapi", allow: []string{"abi", "internal/text", zap, "runtime/internal/component"}},
+		{folder: "runtime/internal/admin", allow: []string{"abi", "internal/text", zap, "runtime/internal/component"}},
+		{folder: "runtime", allow: []string{"abi", "internal/text", "hostfuncs", zap, "runtime/internal/...", "sandbox"}},
 
-		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "sandbox", "sandbox/fault", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap}},
+		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "internal/text", "runtime", "sandbox", "sandbox/fault", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap}},
 		{folder: "examples", allow: []string{"abi/...", "hostfuncs", "runtime", "builtin/...", zap}},
+		{folder: "internal/text"}, // a leaf: the standard library only
 		{folder: "internal/testing", allow: []string{"abi/...", "sandbox", "runtime", "builtin/..."}},
 		{folder: ""}, // the root package embeds sources and imports nothing
 	}
@@ -134,6 +135,9 @@ func TestRuleCatches(t *testing.T) {
 		{"sandbox/internal/wasmstore", "github.com/tetratelabs/wazero"},
 		{"cmd/wasmstate", module + "runtime/internal/httpapi"},
 		{"guests/memory-go", module + "runtime"},
+		{"internal/text", module + "abi"},
+		{"abi", module + "internal/text"},
+		{"guests/sdk/go", module + "internal/text"},
 	} {
 		if ruleFor(c.dir).check(c.imp) == "" {
 			t.Errorf("%s may import %s, and should not", c.dir, c.imp)

@@ -7,25 +7,20 @@ import (
 	"sync"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // Registry knows the store types. Names are compared without regard to case.
 // Make one with [NewRegistry]; safe for concurrent use, because a module
 // dropped in a folder registers a type while the program runs.
 type Registry struct {
-	nearest func(name string, known []string) string
-
 	mu    sync.RWMutex
 	types map[string][]abi.Registration // by lower-case name or alias; one per layout, first is the default
 }
 
-// NewRegistry returns an empty registry. nearest suggests a known name for an
-// unknown one, or ""; nil suggests nothing.
-func NewRegistry(nearest func(name string, known []string) string) *Registry {
-	if nearest == nil {
-		nearest = func(string, []string) string { return "" }
-	}
-	return &Registry{nearest: nearest, types: map[string][]abi.Registration{}}
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry {
+	return &Registry{types: map[string][]abi.Registration{}}
 }
 
 // Register adds store types. A name or alias that exists in the same version
@@ -78,7 +73,7 @@ func (r *Registry) Lookup(typ, version string) (abi.Registration, error) {
 	list := r.types[strings.ToLower(typ)]
 	if len(list) == 0 {
 		msg := fmt.Sprintf("couldn't find state store %s", typ)
-		if near := r.nearest(typ, r.names()); near != "" {
+		if near := text.Nearest(typ, r.names()); near != "" {
 			msg += fmt.Sprintf("; did you mean %s?", near)
 		} else {
 			msg += "; known are " + strings.Join(r.names(), ", ")
