@@ -104,7 +104,7 @@ func metricObserve(s *State, m api.Memory, p []uint64) uint64 {
 
 func taken(yes bool) uint64 {
 	if yes {
-		return ok(0)
+		return success(0)
 	}
 	return fail(abi.CodeQuota)
 }
