@@ -41,7 +41,7 @@ func envAbort(s *State, m api.Memory, p []uint64) {
 //	ptr-4           ptr
 //	| u32 length     | units of 16 bits …
 func (s *State) utf16(m api.Memory, ptr uint64) string {
-	const most = 1 << 10
+	const most = 8 << 10 // bytes that are looked at; a secret that goes on after them is masked
 	ptr = uint64(uint32(ptr))
 	if ptr < 4 {
 		return ""
@@ -58,5 +58,8 @@ func (s *State) utf16(m api.Memory, ptr uint64) string {
 	for i := range units {
 		units[i] = le.Uint16(b[2*i:])
 	}
-	return clean(s.host.redact.replace(string(utf16.Decode(units))), 300)
+	if n := len(units); n == most/2 && units[n-1]&0xfc00 == 0xd800 {
+		units = units[:n-1] // half a character at the cut
+	}
+	return s.host.Clean(string(utf16.Decode(units)), 300)
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // Import is one function that a module imports.
@@ -108,8 +110,8 @@ const (
 type Host struct {
 	cfg     Config
 	log     logBudget
-	redact  redactor
-	start   time.Time // of the monotonic clock
+	secrets atomic.Pointer[text.Redactor] // the secrets known so far
+	start   time.Time                     // of the monotonic clock
 	metrics metricNames
 	buckets []bucket
 	web     *web // nil = http is not granted
@@ -125,7 +127,7 @@ type Host struct {
 func New(cfg Config) (*Host, error) {
 	cfg.setDefaults()
 	h := &Host{cfg: cfg, start: time.Now()}
-	h.redact.add(cfg.Redact...)
+	h.learn(cfg.Redact...)
 	var errs []error
 	var err error
 	if h.buckets, err = newBuckets(cfg.Component, cfg.KV); err != nil {
@@ -162,9 +164,26 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
+// learn adds values to what is masked from now on.
+func (h *Host) learn(values ...string) {
+	for {
+		old := h.secrets.Load()
+		if next := old.With(values...); next == old || h.secrets.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
 // Redact replaces every secret that the component is known to have in text by
-// "[redacted]". For texts that a guest had a hand in.
-func (h *Host) Redact(text string) string { return h.redact.replace(text) }
+// "[redacted]", however it is written. For texts that a guest had a hand in, as
+// they came from it: a text that was escaped or split does not hold a secret any
+// more, only its parts. The end of text may be cut. Safe for concurrent use.
+func (h *Host) Redact(text string) string { return h.secrets.Load().Redact(text) }
+
+// Clean makes text that a guest had a hand in fit for logs and errors: secrets
+// are masked as in Redact, then what must not reach a terminal is escaped, and
+// then it is cut to limit bytes. Safe for concurrent use.
+func (h *Host) Clean(text string, limit int) string { return h.secrets.Load().Clean(text, limit) }
 
 // LogDropped is the number of log lines that were over the budget.
 func (h *Host) LogDropped() uint64 { return h.log.total.Load() }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -52,20 +53,22 @@ func newWeb(h *Host, rules []HTTPRule) *web {
 	}}
 }
 
-// allowed returns an error unless a rule covers the request.
+// allowed returns an error unless a rule covers the request. It writes the host
+// of u in its canonical form, so that what was judged is what is asked for.
 func (w *web) allowed(method string, u *url.URL) error {
-	host, port := normalHost(u.Hostname()), u.Port()
+	host, port := canonicalHost(u.Hostname()), u.Port()
 	if port == "" {
 		port = defaultPort(u.Scheme)
 	}
 	if u.User == nil && u.Opaque == "" && plainHost(host) && plainQuery(u.RawQuery) {
 		for i := range w.rules {
 			if w.rules[i].allows(method, u, host, port) {
+				u.Host = hostPort(u.Scheme, host, port)
 				return nil
 			}
 		}
 	}
-	w.host.logHost("the guest was kept from " + method + " " + clean(u.Scheme+"://"+u.Host, 300) + ", which its sandbox does not grant; add it to http to allow it")
+	w.host.logHost("the guest was kept from " + w.host.Clean(method+" "+u.Scheme+"://"+u.Host, 300) + ", which its sandbox does not grant; add it to http to allow it")
 	return abi.NewError(abi.CodePermission, "the request is not granted")
 }
 
@@ -115,6 +118,9 @@ func (s *State) newExchange(rec []byte) (*exchange, error) {
 		return nil, abi.NewError(abi.CodeTooLarge, "the body is too large, stream it")
 	}
 	method := "GET"
+	if len(v.ETag) > maxMethod {
+		return nil, abi.NewError(abi.CodeInvalidArgument, "the method is not one that guests may use")
+	}
 	if len(v.ETag) > 0 {
 		method = string(v.ETag)
 	}
@@ -201,6 +207,17 @@ func (x *exchange) redirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// hostPort is the host of a URL; the port of the scheme is left out.
+func hostPort(scheme, host, port string) string {
+	switch {
+	case port != defaultPort(scheme):
+		return net.JoinHostPort(host, port)
+	case strings.Contains(host, ":"):
+		return "[" + host + "]"
+	}
+	return host
+}
+
 func sameOrigin(a, b *url.URL) bool {
 	port := func(u *url.URL) string {
 		if p := u.Port(); p != "" {
@@ -208,7 +225,7 @@ func sameOrigin(a, b *url.URL) bool {
 		}
 		return defaultPort(u.Scheme)
 	}
-	return a.Scheme == b.Scheme && normalHost(a.Hostname()) == normalHost(b.Hostname()) && port(a) == port(b)
+	return a.Scheme == b.Scheme && canonicalHost(a.Hostname()) == canonicalHost(b.Hostname()) && port(a) == port(b)
 }
 
 // head sends what is not yet sent and waits for the head of the response.
@@ -269,7 +286,7 @@ func httpWrite(s *State, m api.Memory, p []uint64) uint64 {
 		}
 		return pack(x.code(err), n)
 	}
-	return ok(uint64(n))
+	return success(uint64(n))
 }
 
 // httpResponse is response(handle, out, out_cap).
@@ -295,17 +312,20 @@ func httpRead(s *State, m api.Memory, p []uint64) uint64 {
 	limit := s.host.cfg.HTTPBody
 	out = out[:min(int64(len(out)), limit-x.moved+1)] // one more tells whether it is too long
 	if len(out) == 0 {
-		return ok(0)
+		return success(0)
 	}
+	if s.room() == 0 {
+		return fail(abi.CodeQuota)
+	}
+	out = out[:min(int64(len(out)), s.room())]
 	n, err := readSome(x.resp.Body, out)
 	x.moved += int64(n)
+	s.spend(uint64(n))
 	switch {
 	case x.moved > limit:
 		return fail(abi.CodeTooLarge)
-	case !s.move(n):
-		return fail(abi.CodeQuota)
 	case n > 0 || errors.Is(err, io.EOF): // an error comes again
-		return ok(uint64(n))
+		return success(uint64(n))
 	}
 	return fail(x.code(err))
 }

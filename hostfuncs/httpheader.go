@@ -20,6 +20,9 @@ var errBadHeader = abi.NewError(abi.CodeInvalidArgument, "a header is not one th
 func requestHeader(contentType, pairs []byte) (http.Header, error) {
 	h := http.Header{}
 	if len(contentType) > 0 {
+		if len(contentType) > maxContentType {
+			return nil, errContentType
+		}
 		if !validValue(contentType) {
 			return nil, errBadHeader
 		}
@@ -49,10 +52,14 @@ func requestHeader(contentType, pairs []byte) (http.Header, error) {
 	return h, nil
 }
 
-// reserved reports whether guests must not set the header, in lower case.
+// reserved reports whether guests must not set the header, in lower case: it
+// frames the message, speaks to the next hop, or asks for another method, path
+// or host than the ones that were judged. Many servers do not tell "_" from "-".
 func reserved(name string) bool {
+	name = strings.ReplaceAll(name, "_", "-")
 	switch name {
-	case "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "http2-settings":
+	case "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect", "http2-settings",
+		"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url", "x-forwarded-host", "forwarded":
 		return true
 	}
 	return strings.HasPrefix(name, "proxy-")

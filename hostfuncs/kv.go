@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -35,11 +34,12 @@ const (
 	maxKVKey     = 8 << 10 // bytes of a guest's key
 	maxKVValue   = 4 << 20
 	maxKVBatch   = 1000
-	maxBulkGet   = 64 // keys that are read at once, to bound what their values take
+	maxBulkGet   = 64 // keys that are read at once, if there is room for their values
 	maxKVPage    = 1000
 	defaultPage  = 100
 	keptBuffer   = 1 << 20 // larger buffers are given back after the operation
 	maxLabelSize = 64
+	maxCursor    = 64 << 10
 )
 
 // bucket is a label of the component with what it is bound to. Its number is
@@ -90,9 +90,15 @@ type kvState struct {
 
 func (s *State) endKV() {
 	k := s.kv
-	if k.has && (cap(k.in) > keptBuffer || cap(k.getResp.Value) > keptBuffer || cap(k.reply.items) > maxKVPage) {
-		s.kv = &kvState{}
+	if !k.has {
+		return
 	}
+	held := cap(k.in) + cap(k.getResp.Value) + cap(k.getResp.ETag) + cap(k.getResp.ContentType) + cap(k.setResp.ETag)
+	if held > keptBuffer || cap(k.reply.items) > maxKVPage {
+		s.kv = &kvState{}
+		return
+	}
+	k.reply.reset() // its items may hold far more than the buffers
 	k.has = false
 }
 
@@ -104,7 +110,7 @@ func kvBucket(s *State, m api.Memory, p []uint64) uint64 {
 	}
 	for i := range s.host.buckets {
 		if s.host.buckets[i].label == string(label) {
-			return ok(uint64(i) + 1)
+			return success(uint64(i) + 1)
 		}
 	}
 	return fail(abi.CodePermission)
@@ -125,7 +131,7 @@ func kvFeatures(s *State, _ api.Memory, p []uint64) uint64 {
 		return fail(abi.CodeInvalidArgument)
 	}
 	const offered = abi.FeatureETag | abi.FeatureTransactional | abi.FeatureTTL | abi.FeatureKeys | abi.FeatureBulk | abi.FeatureContentType
-	return ok(uint64(b.kv.Features() & offered))
+	return success(uint64(b.kv.Features() & offered))
 }
 
 // kvOperation carries the request in s.kv.in out and fills s.kv.reply.
@@ -204,16 +210,20 @@ func kvResult(s *State, m api.Memory, p []uint64) uint64 {
 	return s.deliver(&s.kv.reply, out, uint32(p[0]))
 }
 
-// deliver writes r into out, which is at addr in the guest, if it fits.
+// deliver writes r into out, which is at addr in the guest, if it fits. It
+// counts in any case: the host had to get it.
 func (s *State) deliver(r *reply, out []byte, addr uint32) uint64 {
 	n := r.size()
-	if n > abi.MaxBuffer {
-		return fail(abi.CodeTooLarge)
-	}
-	if n <= uint64(len(out)) {
-		if !s.move(int(n)) {
-			return fail(abi.CodeQuota)
-		}
+	switch {
+	case n > abi.MaxBuffer:
+		s.spend(n)
+		r.reset() // nobody will get it
+		r.code = abi.CodeTooLarge
+		return fail(r.code)
+	case !s.move(int(n)):
+		s.spend(n)
+		return fail(abi.CodeQuota)
+	case n <= uint64(len(out)):
 		r.write(out, addr)
 	}
 	return pack(r.code, int(n))
@@ -239,7 +249,7 @@ func (r *reply) fail(h *Host, err error) {
 		var e *abi.Error
 		if errors.As(err, &e) && e.Msg != "" {
 			r.present = true
-			r.head.message = []byte(clean(h.redact.replace(strings.ToValidUTF8(e.Msg, "?")), maxLine))
+			r.head.message = []byte(h.Clean(e.Msg, maxLine))
 		}
 	}
 }

@@ -295,7 +295,7 @@ func TestKVAmplification(t *testing.T) {
 // those that it gets.
 func TestKVErrors(t *testing.T) {
 	h := &Host{}
-	h.redact.add("passw0rd")
+	h.learn("passw0rd")
 	var r reply
 	r.fail(h, abi.WrapError(abi.CodeUnavailable, "dial db.internal:5432", errors.New("refused")))
 	require.Equal(t, abi.CodeUnavailable, r.code)

@@ -15,6 +15,8 @@ var (
 	errBatch     = abi.NewError(abi.CodeTooLarge, "a batch has at most 1000 items")
 	errValue     = abi.NewError(abi.CodeTooLarge, "the value is longer than 4 MiB")
 	errBatchSize = abi.NewError(abi.CodeTooLarge, "the batch has more than 64 MiB")
+	errCursor    = abi.NewError(abi.CodeInvalidArgument, "the cursor is longer than 64 KiB, so it is none of a listing")
+	errPage      = abi.NewError(abi.CodeInternal, "the component behind the bucket listed more keys than it was asked for")
 	errForeign   = abi.NewError(abi.CodeInternal, "the component behind the bucket listed a key of somebody else")
 )
 
@@ -42,8 +44,13 @@ func checkItem(v *abi.RequestView, flags uint32) error {
 	case v.TTL != 0 && (v.TTL < 1000 || v.TTL > uint64(abi.MaxTTL/time.Millisecond)):
 		return errBadTTL
 	}
-	if len(v.Value) > maxKVValue {
+	switch {
+	case len(v.Value) > maxKVValue:
 		return errValue
+	case len(v.ETag) > maxETag:
+		return errETag
+	case len(v.ContentType) > maxContentType:
+		return errContentType
 	}
 	return checkKey(v.Key, false)
 }
@@ -119,7 +126,7 @@ func (s *State) batch(b *bucket, flags uint32) ([]abi.RequestView, [][]byte, err
 		return nil, nil, errBatch
 	}
 	items, keys := make([]abi.RequestView, v.Count), make([][]byte, v.Count)
-	size, total := 0, 0
+	size, all := 0, tally{left: abi.MaxBuffer}
 	for i := range items {
 		item, valid := v.Item(i)
 		if !valid {
@@ -130,11 +137,12 @@ func (s *State) batch(b *bucket, flags uint32) ([]abi.RequestView, [][]byte, err
 		}
 		items[i] = item
 		size += len(b.prefix) + len(item.Key)
-		// Items may point at the same bytes: what they add up to is not the
-		// size of the record.
-		if total += len(item.Key) + len(item.Value); total > abi.MaxBuffer {
+		if !all.request(&item) {
 			return nil, nil, errBatchSize
 		}
+	}
+	if more := int64(all.sum) - int64(len(s.kv.in)); more > 0 && !s.move(int(more)) { // the record itself was counted
+		return nil, nil, errMoved
 	}
 	buf := make([]byte, 0, size+size/8)
 	for i := range items {
@@ -154,17 +162,8 @@ func kvBulkGet(ctx context.Context, s *State, b *bucket) error {
 	for i := range items {
 		reqs[i] = abi.GetRequest{Key: keys[i], Consistency: consistency(items[i].Flags)}
 	}
-	for at, total := 0, uint64(0); at < len(reqs); at += maxBulkGet {
-		end := min(at+maxBulkGet, len(reqs))
-		if err := b.kv.BulkGet(ctx, reqs[at:end:end], results[at:end:end]); err != nil {
-			return err
-		}
-		for i := at; i < end; i++ {
-			total += uint64(len(results[i].Value))
-		}
-		if total > abi.MaxBuffer {
-			return errBatchSize
-		}
+	if err := s.readBulk(ctx, b, reqs, results); err != nil {
+		return err
 	}
 	r := &s.kv.reply
 	r.list(len(results))
@@ -174,6 +173,37 @@ func kvBulkGet(ctx context.Context, s *State, b *bucket) error {
 			continue
 		}
 		r.items[i].get(&results[i].GetResponse)
+	}
+	return nil
+}
+
+// readBulk reads in pieces of as many keys as there is room for if every value
+// is as long as it may be, so that what is held stays below the size of a reply
+// plus one item. What was read for nothing counts too: deliver counts the rest.
+func (s *State) readBulk(ctx context.Context, b *bucket, reqs []abi.GetRequest, results []abi.GetResult) error {
+	bound, full := uint64(abi.MaxBuffer), errBatchSize
+	if left := uint64(s.room()); left < bound {
+		bound, full = left, errMoved
+	}
+	all := tally{left: bound}
+	for at := 0; at < len(reqs); {
+		if err := ctx.Err(); err != nil { // not every back end looks at it
+			s.spend(all.sum)
+			return err
+		}
+		end := min(at+max(1, min(maxBulkGet, int(all.left/(maxKVValue+maxETag+maxContentType)))), len(reqs))
+		if err := b.kv.BulkGet(ctx, reqs[at:end:end], results[at:end:end]); err != nil {
+			s.spend(all.sum)
+			return err
+		}
+		fits := true
+		for ; at < end; at++ {
+			fits = all.response(&results[at].GetResponse) && fits
+		}
+		if !fits {
+			s.spend(all.sum)
+			return full
+		}
 	}
 	return nil
 }
@@ -253,6 +283,9 @@ func kvKeys(ctx context.Context, s *State, b *bucket) error {
 	if err := checkKey(v.Key, true); err != nil {
 		return err
 	}
+	if len(v.Value) > maxCursor {
+		return errCursor
+	}
 	limit := int(min(v.Limit, maxKVPage))
 	if limit == 0 {
 		limit = defaultPage
@@ -261,6 +294,9 @@ func kvKeys(ctx context.Context, s *State, b *bucket) error {
 	var resp abi.KeysResponse
 	if err := b.kv.Keys(ctx, &req, &resp); err != nil {
 		return err
+	}
+	if len(resp.Keys) > limit {
+		return errPage
 	}
 	r := &s.kv.reply
 	r.list(len(resp.Keys))

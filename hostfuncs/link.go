@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // moduleEnv is where AssemblyScript imports abort from.
@@ -65,10 +66,10 @@ func (h *Host) Check(imports []Import) []string {
 		switch {
 		case names == nil:
 			wrong = append(wrong, fmt.Sprintf("it imports %s.%s, and there is no namespace %s%s",
-				clean(imp.Module, maxShown), clean(imp.Name, maxShown), clean(imp.Module, maxShown), hint(imp.Module, modules)))
+				text.Clean(imp.Module, maxShown), text.Clean(imp.Name, maxShown), text.Clean(imp.Module, maxShown), hint(imp.Module, modules)))
 		case !slices.Contains(names, imp.Name):
 			wrong = append(wrong, fmt.Sprintf("it imports %s.%s, and there is no such function%s",
-				imp.Module, clean(imp.Name, maxShown), hint(imp.Name, names)))
+				imp.Module, text.Clean(imp.Name, maxShown), hint(imp.Name, names)))
 		case !h.granted(imp.Module) && !slices.Contains(h.cfg.Optional, imp.Module) && !said[imp.Module]:
 			said[imp.Module] = true
 			wrong = append(wrong, fmt.Sprintf("it imports %s (%s), which is not granted; to grant it, add %s to the component's sandbox",
@@ -82,53 +83,17 @@ func importsOf(imports []Import, module string) []string {
 	var names []string
 	for _, imp := range imports {
 		if imp.Module == module {
-			names = append(names, clean(imp.Name, maxShown))
+			names = append(names, text.Clean(imp.Name, maxShown))
 		}
 	}
 	return names
 }
 
 func hint(name string, known []string) string {
-	if n := nearest(name, known); n != "" {
+	if n := text.Nearest(name, known); n != "" {
 		return "; did you mean " + n + "?"
 	}
 	return ""
-}
-
-// nearest returns the known name with the smallest edit distance, "" if none
-// is close.
-func nearest(name string, known []string) string {
-	if len(name) > 100 {
-		return ""
-	}
-	best, least := "", len(name)/3+2
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // Instantiate adds the host modules that imports need to r, with the functions

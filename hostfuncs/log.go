@@ -6,14 +6,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 const (
 	maxLine    = 1 << 10 // bytes of a log line
-	maxLogText = 4 << 10 // bytes of guest text that are looked at for one
+	maxLogText = 4 << 10 // bytes of guest text that are looked at for one; a secret that goes on after them is masked
 )
 
 // logLine is log(level, text, text_len).
@@ -47,9 +48,9 @@ func (h *Host) logWanted(level Level) bool {
 	return h.cfg.Log != nil && (h.cfg.LogEnabled == nil || h.cfg.LogEnabled(level))
 }
 
-// logText logs one line of guest text if the budget allows. Secrets are
-// replaced before the line is cut, so that no half of one remains.
-func (h *Host) logText(level Level, text []byte) {
+// logText logs one line of guest text if the budget allows. Secrets are masked
+// before anything is trimmed or cut, so that no half of one remains.
+func (h *Host) logText(level Level, line []byte) {
 	dropped, allowed := h.log.take(time.Now(), float64(h.cfg.LogRate))
 	if !allowed {
 		return
@@ -57,8 +58,7 @@ func (h *Host) logText(level Level, text []byte) {
 	if dropped > 0 {
 		h.cfg.Log(LevelWarn, strconv.FormatUint(dropped, 10)+" log lines of the guest were dropped, over "+strconv.Itoa(h.cfg.LogRate)+" per second")
 	}
-	line := strings.TrimRight(string(text), "\r\n")
-	h.cfg.Log(level, clean(h.redact.replace(line), maxLine))
+	h.cfg.Log(level, text.Clean(strings.TrimRight(h.Redact(string(line)), "\r\n"), maxLine))
 }
 
 // logHost logs what the host wants the operator to know, within the budget.
@@ -97,46 +97,4 @@ func (b *logBudget) take(now time.Time, rate float64) (dropped uint64, allowed b
 	b.tokens--
 	dropped, b.dropped = b.dropped, 0
 	return dropped, true
-}
-
-// clean makes guest text fit for logs and errors: valid UTF-8, control
-// characters escaped, at most limit bytes.
-func clean(text string, limit int) string {
-	const dots = "…"
-	plain := len(text) <= limit
-	for i := 0; plain && i < len(text); i++ {
-		plain = text[i] >= ' ' && text[i] < 0x7f
-	}
-	if plain {
-		return text
-	}
-	var b []byte
-	cut := 0 // the last place where the dots would fit
-	for len(text) > 0 && len(b) <= limit {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = utf8.AppendRune(b, utf8.RuneError)
-		case hidden(r):
-			q := strconv.QuoteRuneToASCII(r)
-			b = append(b, q[1:len(q)-1]...)
-		default:
-			b = append(b, text[:n]...)
-		}
-		text = text[n:]
-		if len(b) <= limit-len(dots) {
-			cut = len(b)
-		}
-	}
-	if len(b) > limit || len(text) > 0 {
-		b = append(b[:cut], dots...)
-	}
-	return string(b)
-}
-
-// hidden reports whether a rune must not reach a terminal as it is: controls,
-// line separators, marks that change the direction of text.
-func hidden(r rune) bool {
-	return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 ||
-		r >= 0x200e && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff
 }

@@ -33,8 +33,8 @@ func view(m api.Memory, ptr, n uint64) ([]byte, bool) {
 	return b[:n:n], true
 }
 
-// ok and fail pack results.
-func ok(n uint64) uint64            { return n & (1<<32 - 1) }
+// success and fail pack results.
+func success(n uint64) uint64       { return n & (1<<32 - 1) }
 func fail(code abi.Code) uint64     { return uint64(code) << 32 }
 func failWith(err error) uint64     { return fail(codeOf(err)) }
 func pack(c abi.Code, n int) uint64 { return abi.Pack(c, uint32(n)) }
@@ -54,13 +54,13 @@ func (s *State) put(m api.Memory, out, capacity uint64, value string) uint64 {
 	if !valid {
 		return fail(abi.CodeInvalidArgument)
 	}
+	if !s.move(len(value)) {
+		return fail(abi.CodeQuota)
+	}
 	if len(value) <= len(dst) {
-		if !s.move(len(value)) {
-			return fail(abi.CodeQuota)
-		}
 		copy(dst, value)
 	}
-	return ok(uint64(len(value)))
+	return success(uint64(len(value)))
 }
 
 // errNoState is a bug of the caller: host functions run under the engine's

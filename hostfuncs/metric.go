@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // Metrics receives a component's own metrics. Names are [a-z][a-z0-9_]* of at
@@ -42,8 +43,9 @@ type knownMetric struct {
 	kind metricKind
 }
 
-// intern returns the metric's name as a string of the host, or a code.
-func (n *metricNames) intern(name []byte, kind metricKind) (string, abi.Code) {
+// intern returns the metric's name as a string of the host, or a code. A name
+// that tells a secret is refused: everybody may read metrics.
+func (n *metricNames) intern(name []byte, kind metricKind, secrets *text.Redactor) (string, abi.Code) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if k, found := n.known[string(name)]; found {
@@ -52,7 +54,7 @@ func (n *metricNames) intern(name []byte, kind metricKind) (string, abi.Code) {
 		}
 		return k.name, abi.CodeOK
 	}
-	if !validMetric(name) {
+	if !validMetric(name) || secrets.Holds(string(name)) {
 		return "", abi.CodeInvalidArgument
 	}
 	if len(n.known) >= maxMetrics {
@@ -102,7 +104,7 @@ func metricObserve(s *State, m api.Memory, p []uint64) uint64 {
 
 func taken(yes bool) uint64 {
 	if yes {
-		return ok(0)
+		return success(0)
 	}
 	return fail(abi.CodeQuota)
 }
@@ -112,5 +114,5 @@ func metricName(s *State, m api.Memory, p []uint64, kind metricKind) (string, ab
 	if !valid || len(name) > maxMetricName {
 		return "", abi.CodeInvalidArgument
 	}
-	return s.host.metrics.intern(name, kind)
+	return s.host.metrics.intern(name, kind, s.host.secrets.Load())
 }

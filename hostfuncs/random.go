@@ -47,5 +47,5 @@ func randomFill(s *State, m api.Memory, p []uint64) uint64 {
 		}
 		dst = dst[n:]
 	}
-	return ok(0)
+	return success(0)
 }

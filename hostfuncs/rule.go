@@ -54,7 +54,7 @@ func ParseHTTPRule(text string) (HTTPRule, error) {
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return r, errors.New("must have neither user, query nor fragment")
 	}
-	r.Scheme, r.Host, r.Port, r.Path = u.Scheme, normalHost(u.Hostname()), u.Port(), u.Path
+	r.Scheme, r.Host, r.Port = u.Scheme, canonicalHost(u.Hostname()), u.Port()
 	if err := checkRuleHost(r.Host); err != nil {
 		return r, err
 	}
@@ -64,11 +64,12 @@ func ParseHTTPRule(text string) (HTTPRule, error) {
 	if r.Port, err = normalPort(r.Port); err != nil {
 		return r, err
 	}
-	if r.Path == "/" {
-		r.Path = ""
+	path, plain := canonicalPath(u)
+	if !plain {
+		return r, errors.New("the path must have neither dot segments nor empty ones, and no encoded slashes, percent signs, semicolons or the like: no request could match it")
 	}
-	if r.Path != "" && !plainPath(u) {
-		return r, errors.New("the path must have no dot segments and no encoded slashes")
+	if path != "/" {
+		r.Path = path
 	}
 	return r, nil
 }
@@ -79,7 +80,7 @@ func ParseTCPRule(text string) (TCPRule, error) {
 	if err != nil {
 		return TCPRule{}, errors.New("is not host:port, such as redis.internal:6379")
 	}
-	r := TCPRule{Host: normalHost(host)}
+	r := TCPRule{Host: canonicalHost(host)}
 	if err := checkRuleHost(r.Host); err != nil {
 		return r, err
 	}
@@ -93,8 +94,6 @@ func defaultPort(scheme string) string {
 	}
 	return "80"
 }
-
-func normalHost(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
 func normalPort(port string) (string, error) {
 	n, err := strconv.ParseUint(port, 10, 16)
@@ -118,17 +117,40 @@ func checkRuleHost(host string) error {
 	return nil
 }
 
-// plainHost accepts ASCII names and literal addresses without zone.
+// canonicalHost is the one spelling of a host: lower case, without the dot that
+// ends a full name; of an address the shortest form, IPv4 without IPv6 clothes.
+func canonicalHost(host string) string {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap().String()
+	}
+	return host
+}
+
+// plainHost accepts canonical ASCII names and addresses without zone. A name
+// whose last label is a number is none: resolvers take 127.1, 0x7f.1 and
+// 2130706433 for addresses.
 func plainHost(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Zone() == ""
 	}
-	if host == "" || len(host) > 253 || host[0] == '.' || strings.Contains(host, "..") {
+	if host == "" || len(host) > 253 || host[0] == '.' || strings.HasSuffix(host, ".") || strings.Contains(host, "..") {
 		return false
 	}
 	for i := range len(host) {
 		c := host[i]
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return !isNumber(host[strings.LastIndexByte(host, '.')+1:])
+}
+
+// isNumber reports whether a label is a decimal, octal or hexadecimal number.
+func isNumber(label string) bool {
+	digits, hex := strings.CutPrefix(label, "0x")
+	for i := range len(digits) {
+		if c := digits[i]; (c < '0' || c > '9') && !(hex && c >= 'a' && c <= 'f') {
 			return false
 		}
 	}
@@ -146,22 +168,6 @@ func plainQuery(query string) bool {
 	return true
 }
 
-// plainPath reports whether every server takes the path for what it looks like.
-func plainPath(u *url.URL) bool {
-	escaped := strings.ToLower(u.EscapedPath())
-	for _, s := range []string{"%2f", "%5c", "\\", "%2e", "%252e", "%252f", "%255c", "%00", ";"} {
-		if strings.Contains(escaped, s) {
-			return false
-		}
-	}
-	for seg := range strings.SplitSeq(u.Path, "/") {
-		if seg == "." || seg == ".." {
-			return false
-		}
-	}
-	return !strings.Contains(u.Path, "//")
-}
-
 func matchHost(pattern, host string) bool {
 	if suffix, found := strings.CutPrefix(pattern, "*"); found {
 		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
@@ -169,7 +175,8 @@ func matchHost(pattern, host string) bool {
 	return pattern == host
 }
 
-// allows reports whether the rule covers a request to u, whose host is normal.
+// allows reports whether the rule covers a request to u, whose host and port are
+// canonical.
 func (r *HTTPRule) allows(method string, u *url.URL, host, port string) bool {
 	switch {
 	case u.Scheme != r.Scheme || port != r.Port || !matchHost(r.Host, host):
@@ -178,9 +185,8 @@ func (r *HTTPRule) allows(method string, u *url.URL, host, port string) bool {
 		return false
 	case r.Path == "":
 		return true
-	case !plainPath(u):
-		return false
 	}
-	below, found := strings.CutPrefix(u.Path, r.Path)
-	return found && (below == "" || below[0] == '/' || strings.HasSuffix(r.Path, "/"))
+	path, plain := canonicalPath(u)
+	below, found := strings.CutPrefix(path, r.Path)
+	return plain && found && (below == "" || below[0] == '/' || strings.HasSuffix(r.Path, "/"))
 }

@@ -22,6 +22,6 @@ func secretGet(s *State, m api.Memory, p []uint64) uint64 {
 	if err != nil {
 		return failWith(err)
 	}
-	h.redact.add(value)
+	h.learn(value)
 	return s.put(m, p[2], p[3], value)
 }

@@ -113,7 +113,7 @@ func (h *handles[T]) add(v T, limit int) uint64 {
 		h.last++
 		if _, taken := h.open[h.last]; h.last != 0 && !taken {
 			h.open[h.last] = v
-			return ok(uint64(h.last))
+			return success(uint64(h.last))
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (h *handles[T]) close(n uint64) uint64 {
 	}
 	delete(h.open, uint32(n))
 	v.close()
-	return ok(0)
+	return success(0)
 }
 
 func (h *handles[T]) closeAll() {

@@ -82,7 +82,7 @@ func (h *Host) tcpTarget(addr string) (TCPRule, error) {
 			return to, nil
 		}
 	}
-	h.logHost("the guest was kept from " + clean(net.JoinHostPort(to.Host, to.Port), maxEndpoint) + ", which its sandbox does not grant; add it to tcp to allow it")
+	h.logHost("the guest was kept from " + h.Clean(net.JoinHostPort(to.Host, to.Port), maxEndpoint) + ", which its sandbox does not grant; add it to tcp to allow it")
 	return to, abi.NewError(abi.CodePermission, "the endpoint is not granted")
 }
 
@@ -149,20 +149,20 @@ func tcpRead(s *State, m api.Memory, p []uint64) uint64 {
 	case c.gone.Load():
 		return fail(abi.CodeClosed)
 	case len(out) == 0:
-		return ok(0)
-	case s.bytes >= s.host.cfg.MaxBytes:
+		return success(0)
+	case s.room() == 0:
 		return fail(abi.CodeQuota)
 	}
-	out = out[:min(int64(len(out)), s.host.cfg.MaxBytes-s.bytes)]
+	out = out[:min(int64(len(out)), s.room())]
 	done := s.use(c, p[3])
 	n, err := readSome(c, out)
 	done()
-	s.bytes += int64(n)
+	s.spend(uint64(n))
 	switch {
 	case n > 0:
-		return ok(uint64(n))
+		return success(uint64(n))
 	case errors.Is(err, io.EOF):
-		return ok(0)
+		return success(0)
 	}
 	return s.broken(c, err, 0)
 }
@@ -179,7 +179,7 @@ func tcpWrite(s *State, m api.Memory, p []uint64) uint64 {
 	case !s.move(len(data)):
 		return fail(abi.CodeQuota)
 	case len(data) == 0:
-		return ok(0)
+		return success(0)
 	}
 	done := s.use(c, p[3])
 	n, err := c.Write(data)
@@ -189,7 +189,7 @@ func tcpWrite(s *State, m api.Memory, p []uint64) uint64 {
 		c.shut()
 		return result
 	}
-	return ok(uint64(n))
+	return success(uint64(n))
 }
 
 // broken is the result of a failed call. A timeout leaves a connection usable

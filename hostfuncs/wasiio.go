@@ -16,8 +16,12 @@ const (
 )
 
 // outputLine collects what a guest writes to a descriptor until a line is
-// complete. The rest of a line that is too long is dropped.
-type outputLine struct{ text []byte }
+// complete. Once a part of a line is dropped so is the rest, because what comes
+// after a gap could be the end of a secret that is not known by it.
+type outputLine struct {
+	text []byte
+	full bool // nothing is taken before the next line
+}
 
 // wasiWrite is fd_write(fd, vectors, count, out): a vector is an address and a
 // length. Everything is taken, so that no guest waits for a slow log.
@@ -44,10 +48,15 @@ func wasiWrite(s *State, m api.Memory, p []uint64) errno {
 		if total += uint64(len(text)); total > 1<<31-1 {
 			return errnoInval
 		}
-		if text = text[:min(len(text), room)]; s.move(len(text)) {
-			s.print(fd, text)
+		seen := text[:min(len(text), room)]
+		if !s.move(len(seen)) {
+			seen = nil
 		}
-		room -= len(text)
+		s.print(fd, seen)
+		if len(seen) < len(text) {
+			s.output[fd-1].full = true
+		}
+		room -= len(seen)
 	}
 	le.PutUint32(out, uint32(total))
 	return errnoSuccess
@@ -62,15 +71,19 @@ func (s *State) print(fd uint32, text []byte) {
 	if !s.host.logWanted(level) {
 		return
 	}
-	line := &s.output[fd-1].text
+	line := &s.output[fd-1]
 	for len(text) > 0 {
 		part, rest, complete := bytes.Cut(text, []byte{'\n'})
-		*line = append(*line, part[:min(len(part), maxLogText-len(*line))]...)
+		if !line.full {
+			n := min(len(part), maxLogText-len(line.text))
+			line.text = append(line.text, part[:n]...)
+			line.full = n < len(part)
+		}
 		if text = rest; complete {
-			if len(*line) > 0 {
-				s.host.logText(level, *line)
+			if len(line.text) > 0 {
+				s.host.logText(level, line.text)
 			}
-			*line = (*line)[:0]
+			line.text, line.full = line.text[:0], false
 		}
 	}
 }
@@ -81,6 +94,7 @@ func (s *State) flushOutput() {
 		if len(s.output[i].text) > 0 {
 			s.print(uint32(i+1), []byte{'\n'})
 		}
+		s.output[i].full = false
 	}
 }
 

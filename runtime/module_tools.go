@@ -5,6 +5,3 @@ import "github.com/wasmstate/wasmstate/runtime/internal/manifest"
 // ManifestJSON converts a module's manifest from YAML, as people write it, to
 // the JSON that PackModule takes. JSON passes through.
 func ManifestJSON(text []byte) ([]byte, error) { return manifest.YAMLToJSON(text) }
-
-// Nearest returns the name in known that name is most likely meant to be, or "".
-func Nearest(name string, known []string) string { return manifest.Nearest(name, known) }

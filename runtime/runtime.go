@@ -14,7 +14,6 @@ import (
 
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/loader"
-	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/metrics"
 	"github.com/wasmstate/wasmstate/runtime/internal/serve"
 	"github.com/wasmstate/wasmstate/runtime/internal/watch"
@@ -63,7 +62,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 	}
 	rt.set = component.New(component.Config{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
-		CloseGrace: cfg.CloseGrace, Nearest: manifest.Nearest,
+		CloseGrace: cfg.CloseGrace,
 	})
 	rt.loader = loader.New(loader.Config{
 		Paths: cfg.ComponentsPaths, AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, Log: o.log,

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
 )
 
@@ -47,10 +47,10 @@ func (mod *Module) Info() *Info {
 		info.Capabilities = append(info.Capabilities, Capability(c))
 	}
 	for _, e := range mod.parsed.Exports() {
-		info.Exports = append(info.Exports, engine.Sanitize(describe(e.Name, e.Kind, e.Type), maxName))
+		info.Exports = append(info.Exports, text.Clean(describe(e.Name, e.Kind, e.Type), maxName))
 	}
 	for _, i := range mod.parsed.Imports() {
-		info.Imports = append(info.Imports, engine.Sanitize(describe(i.Module+"."+i.Name, i.Kind, i.Type), maxName))
+		info.Imports = append(info.Imports, text.Clean(describe(i.Module+"."+i.Name, i.Kind, i.Type), maxName))
 	}
 	info.MemoryPages, info.MemoryMax, _, _ = mod.parsed.Memory()
 	score := mod.parsed.Score()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox/fault"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
@@ -181,5 +182,5 @@ func (mod *Module) checkImports(host *hostfuncs.Host) []string {
 
 // refusal is the error of a module that is not run.
 func refusal(component, msg string) error {
-	return &fault.Error{Kind: fault.Load, Component: component, Msg: engine.Sanitize(msg, 4<<10)}
+	return &fault.Error{Kind: fault.Load, Component: component, Msg: text.Clean(msg, 4<<10)}
 }

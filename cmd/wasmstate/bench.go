@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/all"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -86,7 +87,7 @@ func compare(ctx context.Context, w io.Writer, t *tool, guest, native abi.Store)
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "memory: %s (%d pages)\n", size(t.modules.MemoryUsed()), t.modules.MemoryUsed()>>16)
+	fmt.Fprintf(w, "memory: %s (%d pages)\n", text.FormatSize(t.modules.MemoryUsed()), t.modules.MemoryUsed()>>16)
 	return nil
 }
 

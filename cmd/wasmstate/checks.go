@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
@@ -37,7 +38,7 @@ func (t *tool) soak(ctx context.Context, writes int) storetest.Result {
 		last = t.modules.MemoryUsed()
 		// A collector may need a little more before it settles; a leak needs far more.
 		if last > first+first/2+1<<20 {
-			return fmt.Errorf("it grew from %s after a quarter to %s at the end: it leaks", size(first), size(last))
+			return fmt.Errorf("it grew from %s after a quarter to %s at the end: it leaks", text.FormatSize(first), text.FormatSize(last))
 		}
 		return nil
 	})
@@ -94,7 +95,7 @@ func (t *tool) memoryCap(ctx context.Context) storetest.Result {
 			return fmt.Errorf("a write that does not fit should be refused with QUOTA; it was: %w", err)
 		}
 		if most := used + own.cfg.Memory; t.modules.MemoryUsed() > most {
-			return fmt.Errorf("it uses %s, its cap is %s", size(t.modules.MemoryUsed()-used), size(own.cfg.Memory))
+			return fmt.Errorf("it uses %s, its cap is %s", text.FormatSize(t.modules.MemoryUsed()-used), text.FormatSize(own.cfg.Memory))
 		}
 		err = s.Get(ctx, &abi.GetRequest{Key: []byte("cap-0")}, &abi.GetResponse{})
 		if err != nil && !errors.Is(err, abi.ErrNotFound) {

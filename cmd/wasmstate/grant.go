@@ -8,7 +8,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // grantKinds are the forms of --grant. In a component file the sandbox item
@@ -93,7 +93,7 @@ func (g *grants) form(kind string) string {
 	for i, k := range grantKinds {
 		names[i] = k.name
 	}
-	nearest := runtime.Nearest(kind, names)
+	nearest := text.Nearest(kind, names)
 	for _, k := range grantKinds {
 		if k.name == nearest {
 			return k.form

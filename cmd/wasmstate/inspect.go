@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -78,7 +79,7 @@ func inspectText(w io.Writer, info *sandbox.Info) {
 	row("type", info.Type)
 	row("version", info.Version)
 	row("description", info.Description)
-	row("size", size(int64(info.Size)))
+	row("size", text.FormatSize(int64(info.Size)))
 	row("digest", info.Digest)
 	row("features", strings.Join(info.Features.Names(), " "))
 	instances := info.Concurrency
@@ -87,12 +88,12 @@ func inspectText(w io.Writer, info *sandbox.Info) {
 	}
 	row("concurrency", instances)
 	row("state", info.State)
-	memory := fmt.Sprintf("%s at the start", size(int64(info.MemoryPages)<<16))
+	memory := fmt.Sprintf("%s at the start", text.FormatSize(int64(info.MemoryPages)<<16))
 	if info.MemoryMax > 0 {
-		memory += fmt.Sprintf(", at most %s", size(int64(info.MemoryMax)<<16))
+		memory += fmt.Sprintf(", at most %s", text.FormatSize(int64(info.MemoryMax)<<16))
 	}
 	if info.Memory > 0 {
-		memory += fmt.Sprintf(", wishes %s", size(info.Memory))
+		memory += fmt.Sprintf(", wishes %s", text.FormatSize(info.Memory))
 	}
 	row("memory", memory)
 	row("limits", info.Score)

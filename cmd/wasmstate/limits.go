@@ -38,9 +38,9 @@ func (f *limitFlags) limits() (runtime.Limits, error) {
 		flag, text string
 		to         *int64
 	}{{"max-answer-size", f.answer, &l.AnswerBytes}, {"max-in-flight", f.inFlight, &l.InFlightBytes}, {"min-rate", f.rate, &l.PaceRate}} {
-		n, err := parseSize(s.text)
+		n, err := sizeFlag(s.flag, s.text)
 		if err != nil {
-			return l, fmt.Errorf("--%s: %w", s.flag, err)
+			return l, err
 		}
 		*s.to = n
 	}

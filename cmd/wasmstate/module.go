@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -77,8 +78,10 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 		return nil, err
 	}
 	t.cfg = sandbox.Config{Component: name, Logger: slog.New(zapslog.NewHandler(log.Core(), zapslog.WithCaller(false), zapslog.AddStacktraceAt(slog.LevelError+1))).With("component", name), Settings: sandbox.Settings{Timeout: f.timeout, Debug: f.debug}}
-	if t.cfg.Memory, err = parseSize(f.memory); err != nil {
-		return nil, usageError{err}
+	if f.memory != "" {
+		if t.cfg.Memory, err = sizeFlag("memory", f.memory); err != nil {
+			return nil, usageError{err}
+		}
 	}
 	if err := t.grants.apply(cmd.Context(), f.grant, &t.cfg.Host); err != nil {
 		t.grants.close()
@@ -112,34 +115,11 @@ func (t *tool) close() {
 	t.grants.close()
 }
 
-// parseSize reads a number of bytes with an optional unit; "" is 0.
-func parseSize(text string) (int64, error) {
-	units := []struct {
-		name string
-		n    int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
-	if text == "" {
-		return 0, nil
+// sizeFlag reads the value of a flag that is a size, not zero.
+func sizeFlag(flag, value string) (int64, error) {
+	n, ok := text.ParseSize(value)
+	if !ok || n == 0 {
+		return 0, fmt.Errorf("--%s %q is not a size such as 512KiB or 32MiB", flag, value)
 	}
-	for _, u := range units {
-		if num, ok := strings.CutSuffix(text, u.name); ok {
-			var n int64
-			if _, err := fmt.Sscanf(num, "%d", &n); err == nil && fmt.Sprint(n) == num && n > 0 && n <= (1<<40)/u.n {
-				return n * u.n, nil
-			}
-			break
-		}
-	}
-	return 0, fmt.Errorf("%q is not a size such as 512KiB or 32MiB", text)
-}
-
-// size writes a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 10<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
+	return n, nil
 }

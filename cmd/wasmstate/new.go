@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasmstate/wasmstate"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // templates has a folder for each language; files end in .tmpl, and a leading
@@ -92,7 +92,7 @@ func findLanguage(name string) (language, error) {
 	if name == "" {
 		return language{}, fmt.Errorf("--lang is missing: one of %s", list)
 	}
-	if near := runtime.Nearest(name, known); near != "" {
+	if near := text.Nearest(name, known); near != "" {
 		return language{}, fmt.Errorf("--lang %q is none of %s; did you mean %q?", name, list, near)
 	}
 	return language{}, fmt.Errorf("--lang %q is none of %s", name, list)

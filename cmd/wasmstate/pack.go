@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
@@ -31,11 +32,11 @@ abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
 			if err != nil {
 				return err
 			}
-			text, err := os.ReadFile(manifest)
+			source, err := os.ReadFile(manifest)
 			if err != nil {
 				return fmt.Errorf("manifest: %w", err)
 			}
-			doc, err := runtime.ManifestJSON(text)
+			doc, err := runtime.ManifestJSON(source)
 			if err != nil {
 				return fmt.Errorf("manifest %s: %w", manifest, err)
 			}
@@ -55,7 +56,7 @@ abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
 			if err := writeFile(out, packed); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s, %s (was %s), %s\n", out, info.Type, info.Version, size(int64(len(packed))), size(int64(len(wasm))), info.Digest)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s, %s (was %s), %s\n", out, info.Type, info.Version, text.FormatSize(int64(len(packed))), text.FormatSize(int64(len(wasm))), info.Digest)
 			return nil
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
@@ -25,8 +26,6 @@ type Config struct {
 	// CloseGrace is how long a replaced or removed store may finish its calls
 	// before it is closed all the same; 0 = 30 s.
 	CloseGrace time.Duration
-	// Nearest suggests a known name for an unknown one, or ""; nil suggests nothing.
-	Nearest func(name string, known []string) string
 }
 
 // Set is the live set of components. Make one with [New], call Run once, and
@@ -59,9 +58,6 @@ func New(cfg Config) *Set {
 	}
 	if cfg.CloseGrace <= 0 {
 		cfg.CloseGrace = 30 * time.Second
-	}
-	if cfg.Nearest == nil {
-		cfg.Nearest = func(string, []string) string { return "" }
 	}
 	s := &Set{cfg: cfg, log: cfg.Logger, pending: make(chan *slot, 64), slots: map[string]*slot{}, changed: make(chan struct{})}
 	s.ctx, s.stopping = context.WithCancel(context.Background())
@@ -301,7 +297,7 @@ func (s *Set) Store(name string) (*Store, error) {
 			}
 		}
 		slices.Sort(known)
-		return nil, &handle.NotFoundError{Name: name, Configured: len(known) > 0, Near: s.cfg.Nearest(name, known)}
+		return nil, &handle.NotFoundError{Name: name, Configured: len(known) > 0, Near: text.Nearest(name, known)}
 	}
 	return &sl.handle, nil
 }

@@ -38,7 +38,7 @@ func TestComesUp(t *testing.T) {
 }
 
 func TestUnknownNameSuggests(t *testing.T) {
-	s := start(t, Config{Nearest: func(_ string, known []string) string { return strings.Join(known, "") }})
+	s := start(t, Config{})
 	_, err := s.Store("ordres")
 	require.EqualError(t, err, "state store ordres is not configured")
 	s.Apply(spec("orders", "1", newFake()))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/sandbox"
@@ -120,10 +121,9 @@ func (l *Loader) spec(ctx context.Context, st *state) component.Spec {
 			return component.Resolved{}, err
 		}
 		secrets = append(typ.Secrets(res.Items), res.Secrets()...)
-		known := secrets
 		out := component.Resolved{
 			Metadata: abi.Metadata{Name: c.Name, Properties: res.Properties},
-			Redact:   func(text string) string { return manifest.Redact(text, known) },
+			Redact:   text.NewRedactor(secrets...).Redact,
 		}
 		return out, problemsOf(&c, typ.CheckItems(&c, res.Items))
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 )
 
@@ -60,7 +61,7 @@ func (r *Registry) Lookup(typ, version string) (abi.Registration, error) {
 	if reg == nil {
 		known := r.Types()
 		msg := "couldn't find state store " + clip(typ, maxShown)
-		if near := manifest.Nearest(strings.ToLower(typ), known); near != "" {
+		if near := text.Nearest(strings.ToLower(typ), known); near != "" {
 			msg += "; did you mean " + near + "?"
 		} else {
 			msg += "; known are " + strings.Join(known, ", ")

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/runtime/internal/secretstore"
 )
@@ -121,7 +122,7 @@ func checkSecretStore(c *manifest.Component) *manifest.Problem {
 	if secretstore.Properties(c.Type) != nil {
 		return nil
 	}
-	near := manifest.Nearest(strings.ToLower(c.Type), secretstore.Types())
+	near := text.Nearest(strings.ToLower(c.Type), secretstore.Types())
 	if near == "" {
 		near = strings.Join(secretstore.Types(), " or ")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 )
 
@@ -61,7 +62,7 @@ func (l *Loader) typeOf(c *manifest.Component, r *reading) (Type, error) {
 		known = append(known, source.Types()...)
 	}
 	known = append(known, wasmType)
-	if near := manifest.Nearest(strings.ToLower(c.Type), known); near != "" {
+	if near := text.Nearest(strings.ToLower(c.Type), known); near != "" {
 		return nil, fmt.Errorf("couldn't find state store %s; did you mean %s?", clip(c.Type, maxShown), near)
 	}
 	slices.Sort(known)

@@ -182,14 +182,3 @@ func manyPatterns() string {
 	}
 	return strings.Join(out, ",")
 }
-
-func TestNearest(t *testing.T) {
-	known := []string{"connectionString", "maxConns", "timeout", "host"}
-	for name, want := range map[string]string{
-		"conectionString": "connectionString", "MAXCONN": "maxConns", "tiemout": "timeout", "hots": "host",
-		"x": "", "": "", "banana": "", "Host": "host", strings.Repeat("x", 1000): "",
-	} {
-		assert.Equal(t, want, manifest.Nearest(name, known), name)
-	}
-	assert.Empty(t, manifest.Nearest("x", nil))
-}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // The identity of component documents.
@@ -52,7 +54,7 @@ func (d *document) walk(at *yaml.Node, what string, known, ignored []string, set
 		switch {
 		case name == "" && fold(ignored, f.name) != "":
 		case name == "":
-			if place := placeOf[strings.ToLower(f.name)]; place != "" && Nearest(f.name, known) == "" {
+			if place := placeOf[strings.ToLower(f.name)]; place != "" && text.Nearest(f.name, known) == "" {
 				d.problem(f.key, "field %s does not belong in %s but %s", quote(f.name), what, place)
 				continue
 			}
@@ -168,7 +170,7 @@ func notOurs(c *Component) string {
 		return ""
 	}
 	note := fmt.Sprintf("passed over: type %s is not served: this runtime has state and secretstores components only", quote(c.Type))
-	if near := Nearest(category, served); near != "" {
+	if near := text.Nearest(category, served); near != "" {
 		note += fmt.Sprintf("; did you mean %s.…?", near)
 	}
 	return note
@@ -209,9 +211,9 @@ func (d *document) identify(root *yaml.Node, top map[string]field) (note string,
 	case kind == kindComponent && (strings.HasPrefix(api, apiGroup) || strings.HasPrefix(apiVersion, api)):
 		d.problem(top["apiVersion"].value, "unknown apiVersion %s, expected %s", quote(api), apiVersion)
 	case api == apiVersion && fold(otherKinds, kind) == "" &&
-		(strings.HasPrefix(kindComponent, kind) || Nearest(kind, append([]string{kindComponent}, otherKinds...)) == kindComponent):
+		(strings.HasPrefix(kindComponent, kind) || text.Nearest(kind, append([]string{kindComponent}, otherKinds...)) == kindComponent):
 		d.problem(top["kind"].value, "unknown kind %s, did you mean %q?", quote(kind), kindComponent)
-	case Nearest(api, []string{apiVersion}) != "" && kind == kindComponent:
+	case text.Nearest(api, []string{apiVersion}) != "" && kind == kindComponent:
 		d.problem(top["apiVersion"].value, "unknown apiVersion %s, did you mean %q?", quote(api), apiVersion)
 	default:
 		d.component = ""

@@ -11,6 +11,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // SecretStore answers with the key-value pairs of one secret.
@@ -70,30 +72,8 @@ type Resolved struct {
 	secrets []string
 }
 
-// Redact replaces every secret value of the component in text by "***", for
-// messages that a store made of its properties. Secrets shorter than four
-// bytes are left: they would tear up ordinary words.
-func (r *Resolved) Redact(text string) string { return Redact(text, r.secrets) }
-
-// minSecret is the shortest value that is looked for: to replace shorter ones
-// would make ordinary text unreadable.
-const minSecret = 4
-
-// Redact replaces secrets in a text for people, longer ones first, so that none
-// leaves the rest of another. Those shorter than 4 bytes stay.
-func Redact(text string, secrets []string) string {
-	sorted := slices.Clone(secrets)
-	slices.SortFunc(sorted, func(a, b string) int { return len(b) - len(a) })
-	for _, s := range sorted {
-		if len(s) >= minSecret {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	return text
-}
-
-// Secrets are the values that Redact replaces, longest first. They must not be
-// changed.
+// Secrets are the secret values of the component that are long enough to be
+// masked, for [text.NewRedactor]; longest first. They must not be changed.
 func (r *Resolved) Secrets() []string { return r.secrets }
 
 // Resolve reads the secrets and environment variables that c refers to and
@@ -112,26 +92,26 @@ func (r *Resolver) Resolve(ctx context.Context, c *Component) (*Resolved, error)
 				return nil, err
 			}
 			it.Text = value
-			if len(value) >= minSecret {
+			if len(value) >= text.MinSecret {
 				out.secrets = append(out.secrets, value)
 			}
 		default:
-			text := it.Text
+			value := it.Text
 			if it.Env != "" {
-				value, ok := r.lookup(it.Env)
+				found, ok := r.lookup(it.Env)
 				if !ok {
 					return nil, itemError(c, it.Pos, "%s: the environment variable %s is not set or not listed in DAPR_ENV_KEYS", it.Name, it.Env)
 				}
-				text = value
+				value = found
 			}
-			text, err := r.Expand(text)
+			value, err := r.Expand(value)
 			if err != nil {
 				return nil, itemError(c, it.Pos, "%s: %v", it.Name, err)
 			}
 			if it.JSON != nil {
-				it.JSON = []byte(text)
+				it.JSON = []byte(value)
 			}
-			it.Text = text
+			it.Text = value
 		}
 		it.Resolved = true
 		out.Properties[it.Name] = it.Text

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
@@ -136,38 +137,20 @@ func (d *document) scalar(at *yaml.Node, what string) (string, bool) {
 
 // size reads a number of bytes, with or without a unit, between low and high.
 func (d *document) size(at *yaml.Node, what string, low, high int64) int64 {
-	text, ok := d.scalar(at, what)
+	given, ok := d.scalar(at, what)
 	if !ok {
 		return 0
 	}
-	n, ok := parseSize(text)
+	n, ok := text.ParseSize(given)
 	if !ok {
-		d.problem(at, `%s %s is not a size such as "32MiB" or a number of bytes`, what, quote(text))
+		d.problem(at, `%s %s is not a size such as "32MiB" or a number of bytes`, what, quote(given))
 		return 0
 	}
 	if n < low || n > high {
-		d.problem(at, "%s %s is out of range; allowed are %d to %d bytes", what, quote(text), low, high)
+		d.problem(at, "%s %s is out of range; allowed are %d to %d bytes", what, quote(given), low, high)
 		return 0
 	}
 	return n
-}
-
-// parseSize reads "1024", "64KiB", "32 MiB", "1GB". Ki, Mi and Gi without B are
-// powers of two too, as in Kubernetes.
-func parseSize(text string) (int64, bool) {
-	digits := strings.TrimRight(text, "BKMGTikmgtb ")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 {
-		return 0, false
-	}
-	unit, ok := map[string]int64{
-		"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9,
-		"ki": kib, "kib": kib, "mi": kib * kib, "mib": kib * kib, "gi": gib, "gib": gib,
-	}[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
-	if !ok || n > math.MaxInt64/unit {
-		return 0, false
-	}
-	return n * unit, true
 }
 
 func (d *document) duration(at *yaml.Node, what string) time.Duration {

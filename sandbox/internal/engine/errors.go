@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
@@ -30,18 +30,10 @@ var errReentered = errors.New("engine: guest called while it is running")
 // fault translates the error of a wazero call of op. The cause of retirement
 // comes with it.
 func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
-	g, cause := in.classify(err, op)
-	if h := in.g.cfg.Host; h != nil {
-		g.Msg = h.Redact(g.Msg)
-	}
-	return g, cause
-}
-
-func (in *Instance) classify(err error, op string) (*fault.Error, Cause) {
 	cfg := &in.g.cfg
 	g := &fault.Error{Component: cfg.Component, Op: op}
 	denied := in.mem.takeDenied()
-	text, stack := splitTrace(err.Error())
+	msg, stack := splitTrace(err.Error(), in.g.clean)
 	if len(stack) > 0 && stack[0] == cfg.Code.RefillModule+"."+cfg.Code.RefillName+"()" {
 		stack = stack[1:] // the guest's author knows nothing of it
 	}
@@ -52,7 +44,7 @@ func (in *Instance) classify(err error, op string) (*fault.Error, Cause) {
 	var limit *hostfuncs.LimitError
 	switch {
 	case errors.As(err, &ended):
-		g.Kind, g.Msg = fault.Exit, Sanitize(ended.Error(), maxGuestText)
+		g.Kind, g.Msg = fault.Exit, in.g.clean(ended.Error())
 		return g, CauseTrap
 	case errors.As(err, &limit):
 		g.Kind, g.Msg = fault.Trap, limit.Error()
@@ -76,7 +68,7 @@ func (in *Instance) classify(err error, op string) (*fault.Error, Cause) {
 			g.Kind, g.Err, g.Msg = fault.Deadline, context.Canceled, "stopped because the caller gave up"
 			return g, CauseDeadline
 		}
-		g.Kind, g.Msg = fault.Exit, "ended itself: "+Sanitize(text, maxGuestText)
+		g.Kind, g.Msg = fault.Exit, "ended itself: "+in.g.clean(msg)
 		return g, CauseTrap
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		g.Kind, g.Msg = fault.Deadline, "stopped at its deadline"
@@ -86,11 +78,11 @@ func (in *Instance) classify(err error, op string) (*fault.Error, Cause) {
 		}
 		return g, CauseDeadline
 	case denied != denialNone:
-		g.Kind, g.Msg = fault.Memory, denied.describe(cfg.Memory)+"; then "+trapText(text)
+		g.Kind, g.Msg = fault.Memory, denied.describe(cfg.Memory)+"; then "+in.g.trapText(msg)
 		return g, CauseMemory
 	}
-	g.Kind, g.Msg = fault.Trap, trapText(text)
-	if strings.Contains(text, "stack overflow") {
+	g.Kind, g.Msg = fault.Trap, in.g.trapText(msg)
+	if strings.Contains(msg, "stack overflow") {
 		return g, CauseOverflow
 	}
 	return g, CauseTrap
@@ -99,30 +91,32 @@ func (in *Instance) classify(err error, op string) (*fault.Error, Cause) {
 func (d denial) describe(limit uint64) string {
 	switch d {
 	case denialCap:
-		return "out of memory: it is allowed " + mib(limit)
+		return "out of memory: it is allowed " + text.FormatSize(int64(limit))
 	case denialBudget:
 		return "out of memory: the memory budget of all guests is used up"
 	}
 	return "out of memory: the operating system refused"
 }
 
-func mib(n uint64) string {
-	if n%(1<<20) == 0 {
-		return itoa(n>>20) + " MiB"
-	}
-	return itoa(n>>10) + " KiB"
+// trapText drops wazero's own words around the cause of a trap.
+func (g *Guest) trapText(msg string) string {
+	msg = strings.TrimPrefix(msg, "wasm error: ")
+	msg = strings.TrimSuffix(msg, " (recovered by wazero)")
+	return "trapped: " + g.clean(msg)
 }
 
-// trapText drops wazero's own words around the cause of a trap.
-func trapText(text string) string {
-	text = strings.TrimPrefix(text, "wasm error: ")
-	text = strings.TrimSuffix(text, " (recovered by wazero)")
-	return "trapped: " + Sanitize(text, maxGuestText)
+// clean makes a piece of text in which the guest had a hand fit for errors:
+// without secrets, harmless, bounded.
+func (g *Guest) clean(msg string) string {
+	if h := g.cfg.Host; h != nil {
+		return h.Clean(msg, maxGuestText)
+	}
+	return text.Clean(msg, maxGuestText)
 }
 
 // splitTrace separates the message of a wazero error from its stack trace,
 // whose lines hold function names of the guest's choosing.
-func splitTrace(text string) (string, []string) {
+func splitTrace(text string, clean func(string) string) (string, []string) {
 	const mark = "\nwasm stack trace:\n\t"
 	i := strings.Index(text, mark)
 	if i < 0 {
@@ -135,36 +129,8 @@ func splitTrace(text string) (string, []string) {
 		}
 		if line, _, _ = strings.Cut(line, "\n"); line != "" {
 			line = strings.TrimPrefix(strings.TrimSpace(line), ".") // the empty name of the instance
-			stack = append(stack, Sanitize(line, maxGuestText))
+			stack = append(stack, clean(line))
 		}
 	}
 	return text[:i], stack
-}
-
-// Sanitize makes text of a guest fit for logs and errors: at most limit bytes,
-// valid UTF-8, no control characters.
-func Sanitize(text string, limit int) string {
-	cut := len(text) > limit
-	if cut {
-		text = text[:limit]
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && n <= 1:
-			if !(cut && len(text)-i < utf8.UTFMax) { // half a rune at the cut is dropped
-				b.WriteByte('?')
-			}
-		case r < ' ', r == 0x7f, r >= 0x80 && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			b.WriteByte('?')
-		default:
-			b.WriteRune(r)
-		}
-		i += n
-	}
-	if cut {
-		b.WriteString("…")
-	}
-	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
@@ -122,7 +123,7 @@ func (g *Guest) load(ctx context.Context) error {
 	cfg := &g.cfg
 	prog, err := cfg.Cache.compile(ctx, &cfg.Code, cfg.Code.Meter == MeterWazero)
 	if err != nil {
-		return g.refuse(err, "cannot be compiled: "+Sanitize(err.Error(), 1000))
+		return g.refuse(err, "cannot be compiled: "+text.Clean(err.Error(), 1000))
 	}
 	g.prog = prog
 	exports := map[string]string{}
@@ -158,7 +159,7 @@ func (g *Guest) load(ctx context.Context) error {
 	}
 	if len(imports) > 0 {
 		if err := cfg.Host.Instantiate(ctx, prog.runtime, imports); err != nil {
-			return g.refuse(err, "cannot be linked: "+Sanitize(err.Error(), 1000))
+			return g.refuse(err, "cannot be linked: "+text.Clean(err.Error(), 1000))
 		}
 	} else if cfg.Host != nil {
 		_ = cfg.Host.Close()
@@ -186,12 +187,12 @@ func (g *Guest) checkImports() []string {
 			offered = m.ExportedFunctionDefinitions()[name]
 		}
 		if offered == nil {
-			wrong = append(wrong, Sanitize(fmt.Sprintf("it imports %s.%s, which is not offered", module, name), maxGuestText))
+			wrong = append(wrong, text.Clean(fmt.Sprintf("it imports %s.%s, which is not offered", module, name), maxGuestText))
 			continue
 		}
 		want, have := signature(f), signature(offered)
 		if want != have {
-			wrong = append(wrong, Sanitize(fmt.Sprintf("it imports %s.%s as %s and it is %s", module, name, want, have), maxGuestText))
+			wrong = append(wrong, text.Clean(fmt.Sprintf("it imports %s.%s as %s and it is %s", module, name, want, have), maxGuestText))
 		}
 	}
 	return wrong
@@ -218,7 +219,7 @@ func (cfg *Config) Check(exports map[string]string, minMemory uint64, hasMemory 
 	if !hasMemory {
 		wrong = append(wrong, `it does not export its memory as "memory"`)
 	} else if minMemory > cfg.Memory || cfg.Memory > maxMemory {
-		wrong = append(wrong, fmt.Sprintf("it needs %s of memory from the start and is allowed %s", mib(minMemory), mib(cfg.Memory)))
+		wrong = append(wrong, fmt.Sprintf("it needs %s of memory from the start and is allowed %s", text.FormatSize(int64(minMemory)), text.FormatSize(int64(cfg.Memory))))
 	}
 	var mistyped []string
 	check := func(name, want string, required bool) {

@@ -50,17 +50,3 @@ func TestMemoryOfSizeZero(t *testing.T) {
 	require.Empty(t, m.Reallocate(0))
 	m.release()
 }
-
-func FuzzSanitize(f *testing.F) {
-	f.Add("plain", 5)
-	f.Add("\x1b[2J\r\n\x00\xff\u202e", 20)
-	f.Add("ünïcödé", 3)
-	f.Fuzz(func(t *testing.T, s string, limit int) {
-		limit = min(max(limit, 0), 1000)
-		out := Sanitize(s, limit)
-		require.LessOrEqual(t, len(out), limit*1+len("…")+2)
-		for _, r := range out {
-			require.False(t, r < ' ' || r == 0x7f || r == 0x202e || r == 0xfffd && len(s) == 0)
-		}
-	})
-}

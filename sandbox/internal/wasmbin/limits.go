@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // Limit is the name of a field of [Limits], as operators write it.
@@ -130,7 +132,7 @@ func (l *Limits) Set(values map[string]int64) error {
 		switch {
 		case f == nil:
 			msg := "there is no limit " + quote(given)
-			if n := nearest(given, names); n != "" {
+			if n := text.Nearest(given, names); n != "" {
 				msg += fmt.Sprintf(" (did you mean %s?)", n)
 			}
 			wrong = append(wrong, msg)

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 // node is a JSON value with its place.
@@ -156,7 +157,7 @@ func (d *decoder) wrong(n *node, format string, args ...any) {
 }
 
 func (d *decoder) unknown(n *node, what, name string, known []string) {
-	if near := nearest(name, known); near != "" {
+	if near := text.Nearest(name, known); near != "" {
 		d.wrong(n, "there is no %s %s, did you mean %q?", what, quote(name), near)
 		return
 	}
@@ -237,14 +238,10 @@ func (d *decoder) number(to *int, most int64) func(n *node) {
 
 // size reads a number of bytes, or a text with a unit such as "16MiB".
 func (d *decoder) size(n *node, to *int64) {
-	digits := strings.TrimRight(n.text, "BKMGTikb")
-	unit := map[string]int64{
-		"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "kB": 1e3, "MB": 1e6, "GB": 1e9,
-	}[n.text[len(digits):]]
-	v, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	if (n.kind != '0' && n.kind != '"') || err != nil || unit == 0 || v < 0 || v > math.MaxInt64/unit || v*unit > 4<<30 {
+	v, ok := text.ParseSize(n.text)
+	if (n.kind != '0' && n.kind != '"') || !ok || v > 4<<30 {
 		d.wrong(n, `memory must be a size up to 4GiB, such as "16MiB"`)
 		return
 	}
-	*to = v * unit
+	*to = v
 }

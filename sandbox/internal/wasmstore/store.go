@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 const (
@@ -246,18 +246,18 @@ func (s *Store) failure(in Instance, code abi.Code, message abi.Span) error {
 		}
 		message.Len = maxRead
 	}
-	text, err := slice(in, message, "message")
+	said, err := slice(in, message, "message")
 	if err != nil {
 		return err
 	}
-	if len(text) == 0 {
+	if len(said) == 0 {
 		return sentinel(code)
 	}
-	msg := string(text)
+	msg := string(said)
 	if s.redact != nil { // before anything is changed or cut, so that no part of a secret is left
 		msg = s.redact(msg)
 	}
-	return abi.NewError(code, clean(msg[:min(len(msg), maxMessage)]))
+	return abi.NewError(code, text.Clean(msg, maxMessage))
 }
 
 // sentinel is the error of a code without a message.
@@ -273,17 +273,6 @@ func sentinel(code abi.Code) error {
 		return abi.ErrUnsupported
 	}
 	return &abi.Error{Code: code}
-}
-
-// clean makes a guest's text harmless in logs and terminals.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 ||
-			r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
 }
 
 var errNotOffered = errors.New("the module does not offer it")

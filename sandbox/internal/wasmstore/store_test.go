@@ -133,7 +133,7 @@ func TestErrorsOfTheGuest(t *testing.T) {
 		g.respond(opGet, code, abi.ResponseView{Message: g.put(100, "because\x1b[2J\n\xff")})
 		_, err = get(s)
 		require.Equal(t, code, abi.CodeOf(err))
-		require.Equal(t, "because?[2J??", err.Error())
+		require.Equal(t, `because\x1b[2J\n`+"\ufffd", err.Error())
 	}
 	g.put(1000, strings.Repeat("x", 5000))
 	g.respond(opGet, abi.CodeInternal, abi.ResponseView{Message: abi.Span{Addr: 1000, Len: 5000}})
