@@ -50,7 +50,6 @@ const (
 	defaultTimeout   = 5 * time.Second
 	defaultTrim      = time.Minute
 	setupTimeout     = 5 * time.Second
-	idleTimeout      = time.Second
 	idleOps          = 1024    // operations between runs of ws_idle
 	idleBytes        = 1 << 20 // bytes moved between runs of ws_idle
 	maxInstances     = 1024
@@ -73,7 +72,7 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 		Timeout:      orDefault(cfg.Timeout, defaultTimeout),
 		MaxWait:      cfg.MaxWait,
 		SetupTimeout: setupTimeout,
-		IdleTimeout:  idleTimeout,
+		IdleTimeout:  orDefault(cfg.Timeout, defaultTimeout),
 		IdleTrim:     max(orDefault(cfg.IdleTrim, defaultTrim), 0),
 		IdleOps:      idleOps,
 		IdleBytes:    idleBytes,

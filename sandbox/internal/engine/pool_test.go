@@ -196,7 +196,9 @@ func TestWornOutInstancesAreReplaced(t *testing.T) {
 }
 
 func TestBackOff(t *testing.T) {
-	g := start(t, config(t, hostile(t, "trap-get")))
+	cfg := config(t, hostile(t, "trap-get"))
+	cfg.Stateful, cfg.Mode = true, engine.ModeSingle
+	g := start(t, cfg)
 	ctx := t.Context()
 	var ge *fault.Error
 	for range 3 {
