@@ -42,6 +42,8 @@ type Config struct {
 	Host   hostfuncs.Config // what the guest may call; Component, and Log if nil, are filled in
 	Logger *zap.Logger      // nil = none
 	Closed func()           // called once, after the store is closed; nil = nobody listens
+
+	step func(name string, apart bool) // see engine.Config.Step; nil but in tests
 }
 
 const (
@@ -76,6 +78,7 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 		IdleTrim:     max(orDefault(cfg.IdleTrim, defaultTrim), 0),
 		IdleOps:      idleOps,
 		IdleBytes:    idleBytes,
+		Step:         cfg.step,
 	}
 	mode := orDefault(cfg.Concurrency, mod.manifest.Mode)
 	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))
