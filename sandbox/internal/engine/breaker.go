@@ -90,6 +90,13 @@ func (b *breaker) queue(now time.Time) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
+// unqueue gives the place of a caller that left to the next one that comes.
+func (b *breaker) unqueue(gate chan struct{}, now time.Time) {
+	if b.slow && b.gate == gate && b.until.Sub(now) > b.pace {
+		b.until = b.until.Add(-b.pace)
+	}
+}
+
 // severity is how a fault is judged.
 type severity uint8
 
@@ -201,10 +208,13 @@ func (p *pool) pass(ctx context.Context) (ticket, error) {
 		}
 		gate := b.gate
 		p.mu.Unlock()
-		if err := sleep(ctx, gate, wait); err != nil {
+		err := sleep(ctx, gate, wait)
+		p.mu.Lock()
+		if err != nil {
+			b.unqueue(gate, time.Now())
+			p.mu.Unlock()
 			return ticket{}, err
 		}
-		p.mu.Lock()
 		waited = true
 	}
 	p.mu.Unlock()
