@@ -31,6 +31,7 @@ type pool struct {
 	makeBad   int       // of them that could not be made, in a row
 	idleAfter time.Time // no run of the idle export before
 	idleBad   int       // runs that broke an instance, in a row
+	stuck     bool      // the upkeep of the only instance takes too long
 }
 
 func newPool(g *Guest, size int) *pool {
@@ -154,6 +155,10 @@ func (p *pool) wait(ctx context.Context, op int, t ticket) (*Instance, error) {
 	w := p.g.waiters.Get().(*waiter)
 	p.queue.push(w)
 	p.expand()
+	most := p.g.cfg.MaxWait
+	if p.stuck && (most <= 0 || most > p.g.cfg.Timeout) {
+		most = p.g.cfg.Timeout
+	}
 	p.mu.Unlock()
 	if f := p.g.cfg.Step; f != nil {
 		f("queued", false)
@@ -161,8 +166,8 @@ func (p *pool) wait(ctx context.Context, op int, t ticket) (*Instance, error) {
 
 	start := time.Now()
 	var limit <-chan time.Time
-	if d := p.g.cfg.MaxWait; d > 0 && op != opSetup { // the start has its own time
-		timer := time.NewTimer(d)
+	if most > 0 && op != opSetup { // the start has its own time
+		timer := time.NewTimer(most)
 		defer timer.Stop()
 		limit = timer.C
 	}
@@ -189,7 +194,7 @@ func (p *pool) wait(ctx context.Context, op int, t ticket) (*Instance, error) {
 			return nil, ctx.Err()
 		case <-limit:
 			p.leave(w, t)
-			return nil, abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+p.g.cfg.MaxWait.String())
+			return nil, p.busy(most)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
@@ -40,7 +41,7 @@ type upkeep struct {
 	more  bool      // its last step said that work is left
 	look  int       // operations before which the clock is not asked
 	after time.Time // no run before
-	late  bool      // the step in progress passed its time
+	late  int       // how many times its time the step in progress has passed, 2 at most
 	bad   int       // runs in a row that failed or were late
 }
 
@@ -80,20 +81,50 @@ func (in *Instance) patient() bool {
 	return in.g.cfg.Stateful && in.op == in.g.cfg.Idle && in.op >= 0
 }
 
-// checkIdle is the look at the clock of such a call: what takes too long is
-// told once, and stopped only when the guest is closed.
+// checkIdle is the look at the clock of such a call. What takes too long is
+// told once, and those who wait for the instance are sent away after a time;
+// it is stopped only when the guest is closed.
 func (in *Instance) checkIdle(now time.Time) error {
 	if now.Sub(in.ctx.since) > patience {
 		runtime.Gosched()
 	}
-	if !now.After(in.ctx.deadline) {
+	over := now.Sub(in.ctx.deadline)
+	if over <= 0 {
 		return nil
 	}
-	if !in.upkeep.late {
-		in.upkeep.late = true
+	u := &in.upkeep
+	if u.late == 0 {
+		u.late = 1
+		in.pool.stick(true)
 		in.g.observer.Late(in.g.cfg.Ops[in.op], in.ctx.timeout)
 	}
+	if u.late == 1 && over > in.ctx.timeout {
+		u.late = 2
+		in.pool.sendAway()
+	}
 	return in.g.ctx.Err()
+}
+
+// stick notes whether the upkeep of the instance takes too long: callers that
+// come meanwhile wait for the component's time limit at most.
+func (p *pool) stick(stuck bool) {
+	p.mu.Lock()
+	p.stuck = stuck
+	p.mu.Unlock()
+}
+
+// sendAway ends the waiting of those who came before the upkeep got stuck.
+func (p *pool) sendAway() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
+		w.settle(nil, p.busy(p.g.cfg.IdleTimeout))
+	}
+}
+
+// busy is the error of a caller that got no instance for d.
+func (p *pool) busy(d time.Duration) error {
+	return abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+d.String())
 }
 
 // idleMore is the low half of the idle export's result that says that work is
@@ -106,10 +137,13 @@ const idleMore = 1
 func (in *Instance) idle() (more bool) {
 	start := time.Now()
 	u := &in.upkeep
-	u.late = false
+	u.late = 0
 	in.begin(context.Background(), in.g.cfg.Idle, in.g.cfg.IdleTimeout)
 	result, err := in.Call(in.op, 0)
 	in.ctx.end()
+	if u.late > 0 {
+		in.pool.stick(false)
+	}
 	if err != nil {
 		in.retire, in.err = CauseIdle, err
 		return false
@@ -124,7 +158,7 @@ func (in *Instance) idle() (more bool) {
 		in.g.observer.Failed(in.g.cfg.Ops[in.op], in.idleFailure(result))
 	}
 	pause := idlePause * now.Sub(start)
-	if failed || u.late {
+	if failed || u.late > 0 {
 		pause = max(pause, min(in.g.cfg.IdleTimeout<<min(u.bad, 16), idleBackoff))
 		u.bad++
 	} else {
