@@ -26,6 +26,8 @@ type Config struct {
 	Host   hostfuncs.Config
 	Logger *slog.Logger // nil = none
 	Closed func()       // called once, after the store is closed; nil = nobody listens
+
+	step func(name string, apart bool) // see engine.Config.Step; nil but in tests
 }
 
 const (
@@ -34,7 +36,6 @@ const (
 	defaultTimeout   = 5 * time.Second
 	defaultTrim      = time.Minute
 	setupTimeout     = 5 * time.Second
-	idleTimeout      = time.Second
 	idleOps          = 1024    // operations between runs of ws_idle
 	idleBytes        = 1 << 20 // bytes moved between runs of ws_idle
 	maxInstances     = 1024
@@ -57,10 +58,11 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 		Timeout:      orDefault(cfg.Timeout, defaultTimeout),
 		MaxWait:      cfg.MaxWait,
 		SetupTimeout: setupTimeout,
-		IdleTimeout:  idleTimeout,
+		IdleTimeout:  orDefault(cfg.Timeout, defaultTimeout),
 		IdleTrim:     max(orDefault(cfg.IdleAfter, defaultTrim), 0),
 		IdleOps:      idleOps,
 		IdleBytes:    idleBytes,
+		Step:         cfg.step,
 	}
 	mode := orDefault(cfg.Concurrency, mod.manifest.Mode)
 	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))

@@ -44,6 +44,18 @@ func (o *observer) Down(d time.Duration, failures int, err error) {
 // Up implements engine.Observer.
 func (o *observer) Up() { o.log.Info("guest works again") }
 
+// Late implements engine.Observer.
+func (o *observer) Late(op string, limit time.Duration) {
+	o.log.Warn("the guest's upkeep takes longer than its time limit and goes on, because the instance holds data: "+
+		"callers wait for it. It should do less per call and say that more is left",
+		"export", op, "limit", limit)
+}
+
+// Failed implements engine.Observer.
+func (o *observer) Failed(op string, err error) {
+	o.log.Warn("the guest's upkeep failed and is tried again later", "export", op, "error", err)
+}
+
 // logTo returns a sink for a guest's own log lines.
 func logTo(log *slog.Logger) func(level hostfuncs.Level, line string) {
 	return func(level hostfuncs.Level, line string) {

@@ -50,14 +50,13 @@ func config(t testing.TB, wasm []byte) engine.Config {
 
 // openBuffer is a setup that asks for a shared buffer.
 func openBuffer(_ context.Context, in *engine.Instance) error {
-	r, err := in.Call2(opOpen, 1, 16<<10)
-	if err != nil {
-		return err
-	}
-	if !in.SetBuffer(uint32(r>>32), uint32(r)) {
-		return in.Violate("bad buffer")
-	}
-	return nil
+	_, err := in.Call2(opOpen, 1, 16<<10, func(r uint64) error {
+		if !in.SetBuffer(uint32(r>>32), uint32(r)) {
+			return in.Violate("bad buffer")
+		}
+		return nil
+	})
+	return err
 }
 
 // start loads and starts a guest and closes it with the test.

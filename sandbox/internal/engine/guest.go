@@ -41,7 +41,7 @@ type Config struct {
 	Ops      []string
 	Required []bool
 	Open     int // the operation with two parameters; -1 = none
-	Idle     int // run off the request path; -1 = none. A result with a high half other than 0 is a failure
+	Idle     int // run off the request path, one bounded step per call; -1 = none. See idleResult
 	Close    int // run before an instance is dropped; -1 = none
 
 	Mode      Mode
@@ -55,7 +55,7 @@ type Config struct {
 	Timeout      time.Duration // for one operation
 	MaxWait      time.Duration // for an instance; 0 = as long as the caller's context
 	SetupTimeout time.Duration // to make and set up an instance
-	IdleTimeout  time.Duration // for the idle and the close export
+	IdleTimeout  time.Duration // for one step of the idle export, and for the close export
 	IdleTrim     time.Duration // how often unneeded instances are dropped; 0 = never
 	IdleOps      int           // operations between runs of the idle export
 	IdleBytes    uint64        // bytes moved between runs of the idle export
@@ -64,6 +64,11 @@ type Config struct {
 	Cache    *Cache
 	Budget   *Budget
 	Observer Observer // nil = nobody
+
+	// Step is told where the host is in an operation, so that a test can end
+	// its caller there; apart if it is not the caller's goroutine that is told.
+	// nil outside of tests.
+	Step func(name string, apart bool)
 }
 
 // Guest is one module in the service of one component. Safe for concurrent use.
@@ -298,7 +303,7 @@ func (g *Guest) make(p *pool) (in *Instance, err error) {
 	in.ctx.end()
 	in.funcs = make([]api.Function, len(g.cfg.Ops)) // handles of set-up functions are large and not needed again
 	in.used()
-	in.idleOps, in.idleBytes, in.idleSize = 0, 0, in.mem.size
+	in.upkeep = upkeep{size: in.mem.size}
 	return in, nil
 }
 
@@ -338,6 +343,7 @@ func (g *Guest) Acquire(ctx context.Context, op int, shard uint32) (*Instance, e
 
 // Done ends the operation and gives the instance back.
 func (in *Instance) Done() {
+	in.step("done")
 	if in.apart.through() {
 		in.pool.done(in)
 	}

@@ -42,16 +42,16 @@ type Instance struct {
 
 	op      int
 	running bool // a guest call is in progress
+	away    bool // it runs apart from its caller
 	called  bool // there was one in this operation
 	apart   *apart
 	retire  Cause // not CauseNone: the instance goes when it is done
 	err     error // the fault that retires it
 
-	served    int64  // operations
-	idleOps   int    // operations since the idle export ran
-	idleBytes uint64 // bytes moved since then
-	idleSize  uint64 // memory then
-	waited    time.Duration
+	served int64 // operations
+	upkeep upkeep
+	ticket ticket // of the breaker, for the operation in progress
+	waited time.Duration
 }
 
 // newInstance instantiates the guest under ctx and runs _initialize. It is not
@@ -90,7 +90,7 @@ func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
 			return nil, &fault.Error{Kind: fault.Load, Component: g.cfg.Component, Msg: "the metered module has no fuel counter"}
 		}
 	}
-	in.idleSize = in.mem.size
+	in.upkeep = upkeep{size: in.mem.size}
 	return in, nil
 }
 
@@ -136,17 +136,23 @@ func (in *Instance) Has(op int) bool { return in.g.has[op] }
 // holds state the error may be that of the caller's context while the call goes
 // on; then only Done may follow.
 func (in *Instance) Call(op int, arg uint32) (uint64, error) {
-	in.idleBytes += uint64(arg)
+	in.upkeep.bytes += uint64(arg)
 	return in.call(job{op: op, arg: arg})
 }
 
-// Call2 runs operation op with two parameters.
-func (in *Instance) Call2(op int, a, b uint32) (uint64, error) {
-	return in.call(job{op: op, arg: a, arg2: b})
+// Call2 runs operation op with two parameters, as Call does. note is called
+// with the result before anything else can happen to the instance, also when
+// the caller has left by then, perhaps on another goroutine: what host and
+// guest must agree on afterwards is remembered there, and nowhere else. It may
+// call SetBuffer, Memory and Violate; its error is returned. nil = nothing to
+// remember.
+func (in *Instance) Call2(op int, a, b uint32, note func(result uint64) error) (uint64, error) {
+	return in.call(job{op: op, arg: a, arg2: b, note: note})
 }
 
 func (in *Instance) call(j job) (uint64, error) {
-	if in.g.cfg.Stateful && in.op >= 0 && in.ctx.Context.Done() != nil {
+	in.step("call")
+	if in.mustBeReleased() {
 		return in.callApart(j)
 	}
 	return in.callHere(j)
@@ -159,7 +165,13 @@ func (in *Instance) callHere(j job) (uint64, error) {
 		return 0, err
 	}
 	in.stack[0], in.stack[1] = uint64(j.arg), uint64(j.arg2)
-	return in.invoke(f, j.op)
+	r, err := in.invoke(f, j.op)
+	in.step("called")
+	if err == nil && j.note != nil {
+		err = j.note(r)
+		in.step("noted")
+	}
+	return r, err
 }
 
 func (in *Instance) function(op int) (api.Function, error) {
@@ -209,15 +221,30 @@ func (in *Instance) callGuest(f api.Function) error {
 	return err
 }
 
-// callClosing is a call for wazero's own meter, which wants a context that
-// ends. It gets a copy: wazero's goroutine may look at it after the call.
+// closingContext is a callContext that ends, as wazero's own meter wants it.
+type closingContext struct{ callContext }
+
+func (c *closingContext) Done() <-chan struct{} { return c.Context.Done() }
+func (c *closingContext) Err() error            { return c.Context.Err() }
+
+// callClosing is a call for wazero's own meter. It gets a copy of the context:
+// wazero's goroutine may look at it after the call.
 func (in *Instance) callClosing(f api.Function) error {
-	ctx, cancel := context.WithTimeout(in.ctx.Context, in.ctx.timeout)
+	parent := in.ctx.Context
+	if in.ctx.outlives() {
+		parent = context.WithoutCancel(parent)
+	}
+	var cancel context.CancelFunc
+	if in.patient() {
+		parent, cancel = context.WithCancel(in.g.ctx)
+	} else {
+		parent, cancel = context.WithTimeout(parent, in.ctx.timeout)
+	}
 	defer cancel()
 	in.ctx.look()
-	own := *in.ctx
-	own.Context = ctx
-	err := f.CallWithStack(&own, in.stack[:])
+	own := &closingContext{*in.ctx}
+	own.Context = parent
+	err := f.CallWithStack(own, in.stack[:])
 	in.endHost()
 	return err
 }
@@ -272,13 +299,13 @@ func (in *Instance) Retire() {
 }
 
 // Moved adds n bytes to what the guest moved since its idle export ran.
-func (in *Instance) Moved(n int) { in.idleBytes += uint64(n) }
+func (in *Instance) Moved(n int) { in.upkeep.bytes += uint64(n) }
 
 // ended is called before the instance goes back: it decides whether it goes on.
 func (in *Instance) ended() {
 	in.ctx.end()
 	in.served++
-	in.idleOps++
+	in.upkeep.ops++
 	if in.retire != CauseNone || in.g.cfg.Stateful {
 		return
 	}
@@ -288,38 +315,6 @@ func (in *Instance) ended() {
 	case in.g.cfg.MemoryRetire > 0 && in.mem.size > in.g.cfg.MemoryRetire:
 		in.retire = CauseLarge
 	}
-}
-
-// wantsIdle reports whether the idle export should run before the next
-// operation: after a number of them, when much data went through, or when the
-// memory grew. While somebody waits it is put off, but not for ever.
-func (in *Instance) wantsIdle(awaited bool) bool {
-	if !in.g.hasIdle || in.retire != CauseNone {
-		return false
-	}
-	by := 1
-	if awaited {
-		by = 4
-	}
-	cfg := &in.g.cfg
-	return in.idleOps >= by*cfg.IdleOps || in.idleBytes >= uint64(by)*cfg.IdleBytes || in.mem.size > uint64(by)*in.idleSize
-}
-
-// idle runs the idle export. A failure retires the instance.
-func (in *Instance) idle() error {
-	in.begin(context.Background(), in.g.cfg.Idle, in.g.cfg.IdleTimeout)
-	result, err := in.Call(in.op, 0)
-	in.ctx.end()
-	if err == nil && result>>32 != 0 {
-		err = &fault.Error{Kind: fault.ABI, Component: in.g.cfg.Component, Op: in.g.cfg.Ops[in.op],
-			Msg: "answered with status " + itoa(result>>32)}
-	}
-	if err != nil {
-		in.retire, in.err = CauseIdle, err
-		return err
-	}
-	in.idleOps, in.idleBytes, in.idleSize = 0, 0, in.mem.size
-	return nil
 }
 
 func (in *Instance) begin(ctx context.Context, op int, timeout time.Duration) {

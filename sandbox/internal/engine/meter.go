@@ -114,12 +114,33 @@ func (c *callContext) begin(ctx context.Context, timeout time.Duration) {
 func (c *callContext) end() { c.Context = context.Background() }
 
 // outlives reports whether an operation goes on although its caller left; see
-// apart. There only the component's own limit counts.
-func (c *callContext) outlives() bool { return c.in.g.cfg.Stateful }
+// apart. There only the component's own limit counts. Setting an instance up is
+// no such operation: there is no data yet.
+func (c *callContext) outlives() bool { return c.in.g.cfg.Stateful && c.in.op >= 0 }
+
+// Done is what host functions wait for beside the deadline: the caller's end,
+// but for an operation that outlives it.
+func (c *callContext) Done() <-chan struct{} {
+	if c.outlives() {
+		return nil
+	}
+	return c.Context.Done()
+}
+
+// Err belongs to Done.
+func (c *callContext) Err() error {
+	if c.outlives() {
+		return nil
+	}
+	return c.Context.Err()
+}
 
 // check returns why the guest must stop, or nil.
 func (c *callContext) check() error {
 	now := c.look()
+	if c.in.patient() {
+		return c.in.checkIdle(now)
+	}
 	if now.After(c.deadline) {
 		if d, ok := c.Context.Deadline(); !ok || c.deadline.Before(d) {
 			return context.DeadlineExceeded // the component's own limit
@@ -148,6 +169,7 @@ func (in *Instance) hostCall() {
 	if !in.announced {
 		in.beginHost()
 	}
+	in.step("host call")
 	if !in.running || in.g.cfg.Code.Meter != MeterFuel {
 		return
 	}
@@ -172,6 +194,7 @@ func refill(ctx context.Context, caller api.Module, _ []uint64) {
 	if !ok { // the start function runs under a derived context
 		in = ctx.Value(instanceKey{}).(*Instance).ctx
 	}
+	in.in.step("refill")
 	if err := in.check(); err != nil {
 		panic(&stop{err})
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -27,6 +26,12 @@ type pool struct {
 	empty   chan struct{} // closed when the pool is closed and total is 0
 	counts  counts
 	memory  int64 // linear memory of all instances, as of their last operation
+
+	makeAfter time.Time // no more instances before, as long as there are some
+	makeBad   int       // of them that could not be made, in a row
+	idleAfter time.Time // no run of the idle export before
+	idleBad   int       // runs that broke an instance, in a row
+	stuck     bool      // the upkeep of the only instance takes too long
 }
 
 func newPool(g *Guest, size int) *pool {
@@ -48,19 +53,21 @@ func (p *pool) acquire(ctx context.Context, op int) (*Instance, error) {
 		p.mu.Unlock()
 		return nil, abi.ErrClosed
 	}
+	t := p.breaker.ticket()
 	if !p.breaker.closed() {
-		if wait, ok := p.breaker.allow(time.Now()); !ok {
-			err := p.down(wait)
-			p.mu.Unlock()
+		var err error
+		if t, err = p.pass(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if in := p.take(); in != nil {
 		p.mu.Unlock()
+		in.ticket = t
 		in.begin(ctx, op, p.g.cfg.Timeout)
+		in.step("taken")
 		return in, nil
 	}
-	return p.wait(ctx, op)
+	return p.wait(ctx, op, t)
 }
 
 // take takes a free instance, or nil. Called with the lock held.
@@ -75,23 +82,6 @@ func (p *pool) take() *Instance {
 	return in
 }
 
-// down is the error of an open breaker.
-func (p *pool) down(wait time.Duration) error {
-	last := "unknown"
-	var ge *fault.Error
-	if errors.As(p.breaker.last, &ge) {
-		last = ge.Msg
-	} else if p.breaker.last != nil {
-		last = p.breaker.last.Error()
-	}
-	when := "is being tried at this moment"
-	if wait > 0 {
-		when = "is tried again in " + max(wait.Round(time.Millisecond), time.Millisecond).String()
-	}
-	return &fault.Error{Kind: fault.Down, Component: p.g.cfg.Component,
-		Msg: "failed " + itoa(uint64(p.breaker.failures)) + " times in a row and " + when + "; last: " + last}
-}
-
 // expand makes an instance in the background if somebody waits and there is
 // place. A caller does not make its own: its deadline may be too short, and
 // the next one's too. Called with the lock held.
@@ -99,20 +89,24 @@ func (p *pool) expand() {
 	if p.closed || p.total >= p.max || p.queue.n <= p.making {
 		return
 	}
+	if p.total > 0 && !p.makeAfter.IsZero() && time.Now().Before(p.makeAfter) {
+		return
+	}
 	p.total++
 	p.making++
 	p.g.background.Add(1)
-	go p.make()
+	go p.make(p.breaker.ticket())
 }
 
 // make makes one instance and hands it over.
-func (p *pool) make() {
+func (p *pool) make(t ticket) {
 	defer p.g.background.Done() // Close waits for it, and cancels what it does
 	in, err := p.g.make(p)
 	p.mu.Lock()
 	p.making--
 	if err == nil {
 		p.counts.created++
+		p.makeAfter, p.makeBad = time.Time{}, 0
 		p.account(in)
 		p.giveBack(in)
 		p.mu.Unlock()
@@ -125,16 +119,26 @@ func (p *pool) make() {
 		return
 	}
 	p.counts.retired[CauseSetup]++
-	d := p.breaker.fail(time.Now(), true, err)
-	failures := p.breaker.failures
 	p.total--
+	now := time.Now()
+	if p.total > p.making { // there are others, which serve those who wait
+		p.makeAfter = now.Add(min(backoffMin<<min(p.makeBad, 9), backoffMax))
+		p.makeBad++
+		p.mu.Unlock()
+		p.g.observer.Retired(CauseSetup, err)
+		return
+	}
+	d := p.breaker.fail(t, now, inability, 0, err)
+	failures := p.breaker.failures
 	if w := p.queue.pop(); w != nil {
 		w.settle(nil, err)
 	}
 	p.vacated()
 	p.mu.Unlock()
 	p.g.observer.Retired(CauseSetup, err)
-	p.g.observer.Down(d, failures, err)
+	if d > 0 {
+		p.g.observer.Down(d, failures, err)
+	}
 }
 
 // account notes the size of an instance. Called with the lock held.
@@ -147,48 +151,57 @@ func (p *pool) account(in *Instance) {
 
 // wait queues until an instance is handed over. It is called with the lock
 // held and returns without.
-func (p *pool) wait(ctx context.Context, op int) (*Instance, error) {
+func (p *pool) wait(ctx context.Context, op int, t ticket) (*Instance, error) {
 	w := p.g.waiters.Get().(*waiter)
 	p.queue.push(w)
 	p.expand()
+	most := p.g.cfg.MaxWait
+	if p.stuck && (most <= 0 || most > p.g.cfg.Timeout) {
+		most = p.g.cfg.Timeout
+	}
 	p.mu.Unlock()
+	if f := p.g.cfg.Step; f != nil {
+		f("queued", false)
+	}
 
 	start := time.Now()
 	var limit <-chan time.Time
-	if d := p.g.cfg.MaxWait; d > 0 && op != opSetup { // the start has its own time
-		t := time.NewTimer(d)
-		defer t.Stop()
-		limit = t.C
+	if most > 0 && op != opSetup { // the start has its own time
+		timer := time.NewTimer(most)
+		defer timer.Stop()
+		limit = timer.C
 	}
 	for {
 		select {
 		case <-w.wake:
-			in, err, again := p.look(w)
+			in, err, again := p.look(w, t)
 			if again {
 				continue
 			}
 			if in != nil {
+				in.ticket = t
 				in.begin(ctx, op, p.g.cfg.Timeout)
 				in.waited = time.Since(start)
+				in.step("woken")
 			}
 			return in, err
 		case <-ctx.Done():
-			p.leave(w)
+			p.leave(w, t)
 			if op == opSetup {
 				return nil, &fault.Error{Kind: fault.Deadline, Component: p.g.cfg.Component, Err: ctx.Err(),
 					Msg: "not ready in time: it is still being instantiated and opened"}
 			}
 			return nil, ctx.Err()
 		case <-limit:
-			p.leave(w)
-			return nil, abi.NewError(abi.CodeUnavailable, "every instance of component "+p.g.cfg.Component+" was busy for "+p.g.cfg.MaxWait.String())
+			p.leave(w, t)
+			return nil, p.busy(most)
 		}
 	}
 }
 
 // look is what a waiter does when it is woken: it takes its outcome, or a free
 // instance, or waits again.
-func (p *pool) look(w *waiter) (in *Instance, err error, again bool) {
+func (p *pool) look(w *waiter, t ticket) (in *Instance, err error, again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !w.done {
@@ -201,13 +214,16 @@ func (p *pool) look(w *waiter) (in *Instance, err error, again bool) {
 	} else {
 		in, err = w.in, w.err
 	}
+	if err != nil {
+		p.breaker.skip(t)
+	}
 	w.reset()
 	p.g.waiters.Put(w)
 	return in, err, false
 }
 
 // leave takes a waiter out that will not wait any longer.
-func (p *pool) leave(w *waiter) {
+func (p *pool) leave(w *waiter, t ticket) {
 	p.mu.Lock()
 	p.queue.remove(w)
 	in := w.in
@@ -216,7 +232,7 @@ func (p *pool) leave(w *waiter) {
 	if in != nil { // handed over meanwhile: pass it on
 		p.giveBack(in)
 	}
-	p.breaker.skip() // if this was the probe, the next caller is
+	p.breaker.skip(t) // if this was the probe, the next caller is
 	p.wakeFirst()
 	p.mu.Unlock()
 }
@@ -239,11 +255,10 @@ func (p *pool) vacated() {
 		}
 		return
 	}
-	if p.breaker.closed() || p.breaker.probing { // the probe is in the queue
+	if !p.breaker.open || p.breaker.probe != 0 { // the probe is in the queue
 		p.expand()
 	}
 	if p.total == 0 { // nobody is left who could serve the queue
-		p.breaker.skip()
 		err := p.down(time.Until(p.breaker.until))
 		for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 			w.settle(nil, err)
@@ -274,14 +289,16 @@ func (p *pool) done(in *Instance) {
 	up := false
 	switch {
 	case in.err != nil && !in.blameless():
-		backoff = p.breaker.fail(time.Now(), false, in.err)
+		now := time.Now()
+		how, took := in.judge(now)
+		backoff = p.breaker.fail(in.ticket, now, how, took, in.err)
 	case in.err != nil || !in.called:
-		p.breaker.skip() // it tells nothing
+		p.breaker.skip(in.ticket) // it tells nothing
 	case p.breaker.failures > 0:
-		up = p.breaker.succeed()
+		up = p.breaker.succeed(in.ticket)
 	}
 	failures := p.breaker.failures
-	if !p.closed && in.wantsIdle(p.queue.n > 0) {
+	if !p.closed && p.wantsIdle(in) {
 		p.counts.idles++
 		p.g.background.Add(1)
 		p.mu.Unlock()
@@ -344,17 +361,6 @@ func (p *pool) bury(in *Instance) {
 	p.g.observer.Retired(cause, err)
 }
 
-// idle runs the guest's idle export off the request path.
-func (p *pool) idle(in *Instance) {
-	defer p.g.background.Done() // Close waits for it
-	_ = in.idle()               // its failure retires the instance
-	in.used()
-	p.mu.Lock()
-	p.account(in)
-	p.giveBack(in)
-	p.mu.Unlock()
-}
-
 // trim retires the instances that were free ever since the last trim, but
 // keeps one.
 func (p *pool) trim() {
@@ -376,6 +382,7 @@ func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	p.breaker.quicken() // who waits there looks again
 	for w := p.queue.pop(); w != nil; w = p.queue.pop() {
 		w.settle(nil, abi.ErrClosed)
 	}

@@ -196,7 +196,9 @@ func TestWornOutInstancesAreReplaced(t *testing.T) {
 }
 
 func TestBackOff(t *testing.T) {
-	g := start(t, config(t, hostile(t, "trap-get")))
+	cfg := config(t, hostile(t, "trap-get"))
+	cfg.Stateful, cfg.Mode = true, engine.ModeSingle
+	g := start(t, cfg)
 	ctx := t.Context()
 	var ge *fault.Error
 	for range 3 {
@@ -360,6 +362,9 @@ func TestCallsDoNotAllocate(t *testing.T) {
 func TestManyCallersOfABrokenGuest(t *testing.T) {
 	for _, module := range []string{"trap-get", "trap-open"} {
 		cfg := config(t, hostile(t, module))
+		if module == "trap-get" { // a pool would let them through one by one
+			cfg.Stateful, cfg.Mode = true, engine.ModeSingle
+		}
 		g, err := engine.Load(t.Context(), cfg)
 		require.NoError(t, err)
 		_ = g.Start(t.Context(), openBuffer)

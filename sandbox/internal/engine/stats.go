@@ -86,6 +86,11 @@ type Observer interface {
 	Down(d time.Duration, failures int, err error)
 	// Up: the guest works again.
 	Up()
+	// Late: a call of the export op off the request path passed limit and goes
+	// on, because the instance holds data.
+	Late(op string, limit time.Duration)
+	// Failed: such a call answered that it failed; nothing is lost.
+	Failed(op string, err error)
 }
 
 type noObserver struct{}
@@ -93,5 +98,7 @@ type noObserver struct{}
 func (noObserver) Retired(Cause, error)           {}
 func (noObserver) Down(time.Duration, int, error) {}
 func (noObserver) Up()                            {}
+func (noObserver) Late(string, time.Duration)     {}
+func (noObserver) Failed(string, error)           {}
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -83,11 +83,12 @@ func (in *fakeInstance) Call(op int, arg uint32) (uint64, error) {
 	return h(in, arg), nil
 }
 
-func (in *fakeInstance) Call2(_ int, _, want uint32) (uint64, error) {
+func (in *fakeInstance) Call2(_ int, _, want uint32, note func(uint64) error) (uint64, error) {
+	r := bufAt<<32 | uint64(want)
 	if in.g.open != nil {
-		return in.g.open(in.g, want), nil
+		r = in.g.open(in.g, want)
 	}
-	return bufAt<<32 | uint64(want), nil
+	return r, note(r)
 }
 
 func (in *fakeInstance) Memory() []byte { return in.g.mem }

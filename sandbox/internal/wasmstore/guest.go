@@ -69,7 +69,9 @@ type Guest interface {
 // until the next call, never after Done.
 type Instance interface {
 	Call(op int, arg uint32) (uint64, error)
-	Call2(op int, a, b uint32) (uint64, error)
+	// Call2 calls note with the result before anything else can happen to the
+	// instance, also if the caller has left; its error is returned.
+	Call2(op int, a, b uint32, note func(result uint64) error) (uint64, error)
 	Memory() []byte
 	Buffer() []byte                   // the shared buffer
 	SetBuffer(addr, size uint32) bool // false: not in the guest's memory

@@ -112,22 +112,23 @@ func (s *Store) initInstance(in Instance, name string, pairs []abi.Pair) error {
 	return s.err(in, &a)
 }
 
-// open asks for a shared buffer of at least want bytes.
+// open asks for a shared buffer of at least want bytes. Which one the guest
+// gave is remembered even if the caller leaves before it is known: the guest
+// uses the new one only.
 func (s *Store) open(in Instance, want uint32) error {
-	r, err := in.Call2(OpOpen, abi.Version, want)
-	if err != nil {
-		return err
-	}
-	addr, size := uint32(r>>32), uint32(r)
-	switch {
-	case r == 0:
-		return abi.NewError(abi.CodeTooLarge, fmt.Sprintf("the guest refuses a buffer of %d bytes", want))
-	case size < want:
-		return in.Violate(fmt.Sprintf("ws_open returned a buffer of %d bytes where %d were asked for", size, want))
-	case !in.SetBuffer(addr, min(size, abi.MaxBuffer)):
-		return in.Violate(fmt.Sprintf("ws_open returned a buffer outside of its memory: %d bytes at %#x", size, addr))
-	}
-	return nil
+	_, err := in.Call2(OpOpen, abi.Version, want, func(r uint64) error {
+		addr, size := uint32(r>>32), uint32(r)
+		switch {
+		case r == 0:
+			return abi.NewError(abi.CodeTooLarge, fmt.Sprintf("the guest refuses a buffer of %d bytes", want))
+		case size < want:
+			return in.Violate(fmt.Sprintf("ws_open returned a buffer of %d bytes where %d were asked for", size, want))
+		case !in.SetBuffer(addr, min(size, abi.MaxBuffer)):
+			return in.Violate(fmt.Sprintf("ws_open returned a buffer outside of its memory: %d bytes at %#x", size, addr))
+		}
+		return nil
+	})
+	return err
 }
 
 // grow makes the buffer large enough for a message of size bytes.
