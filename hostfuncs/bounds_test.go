@@ -167,9 +167,14 @@ func TestBulkGetHoldsLittle(t *testing.T) {
 		require.LessOrEqual(t, store.reads*maxKVValue, abi.MaxBuffer+maxKVValue, what)
 		require.LessOrEqual(t, store.most, abi.MaxBuffer, what)
 	}
+	large := &heldKV{item: fakeItem{ctype: make([]byte, 16<<20)}}
+	_, call := boundGuest(t, large, Config{})
+	code, _ := call("bulk_get", aliased(1000, valueField, 0), 0)
+	require.Equal(t, abi.CodeTooLarge, code)
+	require.LessOrEqual(t, large.reads, 5)
 	small := &heldKV{item: fakeItem{value: []byte("v")}}
-	_, call := boundGuest(t, small, Config{})
-	code, _ := call("bulk_get", aliased(1000, valueField, 0), 1<<20)
+	_, call = boundGuest(t, small, Config{})
+	code, _ = call("bulk_get", aliased(1000, valueField, 0), 1<<20)
 	require.Equal(t, abi.CodeOK, code)
 	require.LessOrEqual(t, small.calls, 1000/14, "small ones are read many at a time")
 }
