@@ -257,3 +257,25 @@ func TestPagesAreBounded(t *testing.T) {
 	code, _ = call("keys", e.Buf[:e.Size()], 1<<20)
 	require.Equal(t, abi.CodeInvalidArgument, code)
 }
+
+// TestOpenBodiesAreBounded starts requests and sends none.
+func TestOpenBodiesAreBounded(t *testing.T) {
+	g := newGuest(t, Config{HTTP: []string{"https://example.com"}, MaxBytes: 1 << 40})
+	e := abi.Encoder{Buf: make([]byte, 9<<20)}
+	e.Set(&abi.SetRequest{Key: []byte("https://example.com/"), ETag: []byte("PUT"), Value: make([]byte, 8<<20)}, 0)
+	require.True(t, e.Fits())
+	g.module.mem.b = e.Buf
+	var last uint32
+	for i := range 10 {
+		code, h := g.coded("wasmstate_http.start", 0, e.Size())
+		if i >= abi.MaxBuffer/(8<<20) {
+			require.Equal(t, abi.CodeQuota, code)
+			continue
+		}
+		require.Equal(t, abi.CodeOK, code)
+		last = h
+	}
+	g.call("wasmstate_http.close", uint64(last))
+	code, _ := g.coded("wasmstate_http.start", 0, e.Size())
+	require.Equal(t, abi.CodeOK, code)
+}
