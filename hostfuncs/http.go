@@ -117,6 +117,9 @@ func (s *State) newExchange(rec []byte) (*exchange, error) {
 	case int64(len(v.Value)) > s.host.cfg.HTTPBody:
 		return nil, abi.NewError(abi.CodeTooLarge, "the body is too large, stream it")
 	}
+	if held := s.heldBodies(); held+int64(len(v.Value)) > max(abi.MaxBuffer, s.host.cfg.HTTPBody) {
+		return nil, abi.NewError(abi.CodeQuota, "the bodies of the open requests are too large together, stream them")
+	}
 	method := "GET"
 	if len(v.ETag) > maxMethod {
 		return nil, abi.NewError(abi.CodeInvalidArgument, "the method is not one that guests may use")
@@ -159,6 +162,15 @@ func (s *State) newExchange(rec []byte) (*exchange, error) {
 		x.stream(ctx)
 	}
 	return x, nil
+}
+
+// heldBodies is what the bodies of the instance's open exchanges take.
+func (s *State) heldBodies() int64 {
+	n := int64(0)
+	for _, x := range s.exchanges.open {
+		n += max(0, x.req.ContentLength)
+	}
+	return n
 }
 
 // stream starts the request with a body that is still to come. close ends the

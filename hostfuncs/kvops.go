@@ -177,28 +177,35 @@ func kvBulkGet(ctx context.Context, s *State, b *bucket) error {
 	return nil
 }
 
-// readBulk reads in pieces of as many keys as there is room for if every value
-// is as long as it may be, so that what is held stays below the size of a reply
-// plus one item. What was read for nothing counts too: deliver counts the rest.
+// readBulk reads in pieces, so that what is held stays below the size of a reply
+// plus one item: a piece has as many keys as there is room for if every item is
+// as large as a guest may write it, and as the largest one was so far. The first
+// one has one key, and each at most twice as many as the one before, because
+// others may have written larger items. What was read for nothing counts too;
+// deliver counts the rest.
 func (s *State) readBulk(ctx context.Context, b *bucket, reqs []abi.GetRequest, results []abi.GetResult) error {
 	bound, full := uint64(abi.MaxBuffer), errBatchSize
 	if left := uint64(s.room()); left < bound {
 		bound, full = left, errMoved
 	}
 	all := tally{left: bound}
-	for at := 0; at < len(reqs); {
+	largest, piece := uint64(maxKVValue+maxETag+maxContentType), 1
+	for at := 0; at < len(reqs); piece *= 2 {
 		if err := ctx.Err(); err != nil { // not every back end looks at it
 			s.spend(all.sum)
 			return err
 		}
-		end := min(at+max(1, min(maxBulkGet, int(all.left/(maxKVValue+maxETag+maxContentType)))), len(reqs))
+		piece = max(1, min(piece, maxBulkGet, int(all.left/largest)))
+		end := min(at+piece, len(reqs))
 		if err := b.kv.BulkGet(ctx, reqs[at:end:end], results[at:end:end]); err != nil {
 			s.spend(all.sum)
 			return err
 		}
 		fits := true
 		for ; at < end; at++ {
+			before := all.sum
 			fits = all.response(&results[at].GetResponse) && fits
+			largest = max(largest, all.sum-before)
 		}
 		if !fits {
 			s.spend(all.sum)

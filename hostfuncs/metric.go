@@ -12,8 +12,9 @@ import (
 
 // Metrics receives a component's own metrics. Names are [a-z][a-z0-9_]* of at
 // most 64 bytes, 64 of them in the life of a host; a name is either a counter
-// or a histogram. The methods report false for a series too many. Safe for
-// concurrent use; must not block.
+// or a histogram. The methods report false for a series too many, and for a name
+// that is of the other kind from an earlier host. Safe for concurrent use; must
+// not block.
 type Metrics interface {
 	Count(component, name string, by float64) bool      // to a counter; not negative
 	Observe(component, name string, value float64) bool // in a histogram; finite

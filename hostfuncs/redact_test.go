@@ -77,6 +77,7 @@ func TestSecretsInLogs(t *testing.T) {
 				} else {
 					require.Equal(t, errnoSuccess, g.write(1, text))
 					g.begin(context.Background(), zeroTime)
+					g.write(1, "\n") // the end of a line of which a part was dropped
 				}
 				if strings.Contains(what, "at the cut") {
 					g.lines.all = append(g.lines.all, "[redacted]") // it may be beyond the cut
@@ -98,6 +99,23 @@ func TestSecretAfterAGap(t *testing.T) {
 	require.NotContains(t, g.lines.text(), "01234567")
 	require.Equal(t, errnoSuccess, g.write(1, "the next line\n"))
 	require.Contains(t, g.lines.text(), "the next line")
+}
+
+// TestSecretInTwoOperations: the guest's buffer was flushed within a secret, and
+// the rest of it comes with a later operation.
+func TestSecretInTwoOperations(t *testing.T) {
+	for _, first := range []int{4, 9, 700} {
+		g := secretive(t)
+		long := secretValues()["long"]
+		require.Equal(t, errnoSuccess, g.write(1, "it is "+long[:first]))
+		g.begin(context.Background(), zeroTime)
+		require.Equal(t, errnoSuccess, g.write(1, long[first:first+300]))
+		g.begin(context.Background(), zeroTime)
+		require.Equal(t, errnoSuccess, g.write(1, long[first+300:]+"\nthe next line\n"))
+		g.begin(context.Background(), zeroTime)
+		require.NotContains(t, g.lines.text(), "89abcdef")
+		require.Contains(t, g.lines.text(), "the next line")
+	}
 }
 
 func TestSecretInAbort(t *testing.T) {

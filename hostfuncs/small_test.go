@@ -1,6 +1,7 @@
 package hostfuncs
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"math"
@@ -197,8 +198,26 @@ func TestCallLimit(t *testing.T) {
 	require.EqualValues(t, priceTiny, g.state.Fuel-before)
 }
 
+// pointerPairs is where the functions that return a code have an address and a
+// length after it.
+func pointerPairs(f *function) []int {
+	switch f.module + "." + f.name {
+	case "wasmstate_config.get", "wasmstate_secret.get":
+		return []int{0, 2}
+	case "wasmstate_random.fill", "wasmstate_metric.add", "wasmstate_metric.observe", "wasmstate_kv.bucket", "wasmstate_kv.result",
+		"wasmstate_http.start", "wasmstate_tcp.connect":
+		return []int{0}
+	case "wasmstate_http.write", "wasmstate_http.response", "wasmstate_http.read", "wasmstate_tcp.read", "wasmstate_tcp.write":
+		return []int{1}
+	case "wasmstate_kv.features", "wasmstate_http.close", "wasmstate_tcp.close":
+		return nil
+	}
+	return []int{1, 3} // the operations of kv
+}
+
 // TestPointers calls every function with pointers at the edges of the memory
-// and of what 32 bits hold.
+// and of what 32 bits hold: a range that leaves the memory is refused, whichever
+// parameter it is, and nothing is written beside the memory.
 func TestPointers(t *testing.T) {
 	edges := []uint64{0, 1, guestMemory - 1, guestMemory, guestMemory + 1, math.MaxInt32, math.MaxUint32, math.MaxUint32 - 7}
 	g := newGuest(t, Config{
@@ -206,6 +225,10 @@ func TestPointers(t *testing.T) {
 		Secrets: func(context.Context, string) (string, error) { return "", abi.ErrNotFound },
 		KV:      map[string]KV{"data": newFakeKV()}, HTTP: []string{"https://example.com"}, TCP: []string{"example.com:1"},
 	})
+	whole := bytes.Repeat([]byte{0xaa}, guestMemory+4096)
+	clear(whole[:guestMemory])
+	g.module.mem.b = whole[:guestMemory] // an append to a piece of it would go on behind
+	refused := 0
 	for _, f := range functions() {
 		if f.name == "proc_exit" || f.name == "abort" {
 			continue
@@ -221,9 +244,22 @@ func TestPointers(t *testing.T) {
 				args[i] = edges[x%len(edges)]
 				x /= len(edges)
 			}
-			g.call(f.module+"."+f.name, args...)
+			result := g.call(f.module+"."+f.name, args...)
+			if f.coded == nil {
+				continue
+			}
+			code, _ := abi.Unpack(result)
+			require.True(t, code.Valid(), "%s.%s(%x) = %x", f.module, f.name, args, result)
+			for _, i := range pointerPairs(&f) {
+				if args[i+1] > 0 && args[i]+args[i+1] > guestMemory {
+					require.NotEqual(t, abi.CodeOK, code, "%s.%s(%x)", f.module, f.name, args)
+					refused++
+				}
+			}
 		}
 	}
+	require.Greater(t, refused, 10_000)
+	require.Equal(t, bytes.Repeat([]byte{0xaa}, 4096), whole[guestMemory:])
 	g.begin(context.Background(), zeroTime)
 }
 

@@ -88,13 +88,17 @@ func (s *State) print(fd uint32, text []byte) {
 	}
 }
 
-// flushOutput logs lines that were begun.
+// flushOutput logs lines that were begun. If one ends within a secret, its rest
+// is dropped when it comes: buffers of a guest are flushed at any place.
 func (s *State) flushOutput() {
 	for i := range s.output {
-		if len(s.output[i].text) > 0 {
-			s.print(uint32(i+1), []byte{'\n'})
+		line := &s.output[i]
+		if len(line.text) == 0 {
+			continue
 		}
-		s.output[i].full = false
+		inside := line.full || s.host.secrets.Load().EndsInside(string(line.text))
+		s.print(uint32(i+1), []byte{'\n'})
+		line.text, line.full = line.text[:0], inside
 	}
 }
 

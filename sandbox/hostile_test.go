@@ -79,7 +79,7 @@ var hostile = map[string]outcome{
 	"etag-pointer":            {at: "get", kind: fault.ABI, text: "etag"},
 	"type-pointer":            {at: "get", kind: fault.ABI, text: "content type"},
 	"message-pointer":         {at: "get", kind: fault.ABI, text: "message"},
-	"message-secret":          {at: "init", code: abi.CodeInternal, text: "?"},
+	"message-secret":          {at: "init", code: abi.CodeInternal, text: `\x`},
 	"message-length":          {at: "get", kind: fault.ABI, text: "message"},
 	"message-controls":        {at: "get", code: abi.CodeInternal, text: "owned"},
 	"expiry-negative":         {at: "get", kind: fault.ABI, text: "expiry"},
@@ -131,7 +131,7 @@ var hostile = map[string]outcome{
 	"trap-store":              {at: "get", kind: fault.Trap, text: "out of bounds"},
 	"trap-indirect-null":      {at: "get", kind: fault.Trap},
 	"trap-indirect-type":      {at: "get", kind: fault.Trap},
-	"trap-names":              {at: "get", kind: fault.Trap, text: "?[31m"},
+	"trap-names":              {at: "get", kind: fault.Trap, text: `\x1b[31m`},
 	"loop-start":              {at: "init", kind: fault.Deadline},
 	"loop-initialize":         {at: "init", kind: fault.Deadline},
 	"loop-open":               {at: "init", kind: fault.Deadline},
@@ -151,6 +151,8 @@ var hostile = map[string]outcome{
 	"fuel-forged-later":       {at: "load", kind: fault.Load, text: "wasmstate.fuel"},
 	"import-type":             {at: "load", kind: fault.Load, text: "log"},
 	"import-refused":          {at: "load", kind: fault.Load, text: "wasmstate_kv"},
+	"kv-bulkget-bomb":         {at: "load", kind: fault.Load, text: "wasmstate_kv"}, // see TestHostileKV
+	"kv-contenttype-bomb":     {at: "load", kind: fault.Load, text: "wasmstate_kv"},
 	"log-flood":               {at: "get"}, // at its deadline or at the limit of host calls
 	"log-pointers":            {},
 	"log-controls":            {},

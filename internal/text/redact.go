@@ -118,6 +118,23 @@ func (r *Redactor) Clean(text string, limit int) string { return Clean(r.Redact(
 // Redact knows.
 func (r *Redactor) Holds(text string) bool { return len(r.find(text, false)) > 0 }
 
+// EndsInside reports whether text, of which the rest comes later, ends within a
+// secret: its last bytes, of [MinSecret] or more, begin one that is not escaped.
+func (r *Redactor) EndsInside(text string) bool {
+	if r == nil {
+		return false
+	}
+	for i := range max(0, len(text)-MinSecret+1) {
+		rest := text[i:]
+		for _, f := range r.forms[r.start[rest[0]]:r.start[int(rest[0])+1]] {
+			if len(rest) < len(f.text) && f.text[:len(rest)] == rest {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // span is a part of a text that is masked.
 type span struct{ from, to int }
 

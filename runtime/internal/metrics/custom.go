@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -35,18 +36,26 @@ func newCustom() *custom {
 	}
 }
 
-// Count adds to a counter of a component's guests. It reports false once the
-// component has too many series.
+// Count adds to a counter of a component's guests. It reports false, and changes
+// nothing, once the component has too many series, if the name is that of a
+// distribution, or if by would make the counter fall: it is negative or not a
+// finite number. Safe for concurrent use.
 func (m *Metrics) Count(component, name string, by float64) bool {
-	return m.custom.record(component, name, false, by)
+	return by >= 0 && m.custom.record(component, name, false, by)
 }
 
-// Observe adds a value to a distribution of a component's guests.
+// Observe adds a value to a distribution of a component's guests. It reports
+// false, and changes nothing, once the component has too many series, if the
+// name is that of a counter, or if v is not a finite number. Safe for
+// concurrent use.
 func (m *Metrics) Observe(component, name string, v float64) bool {
 	return m.custom.record(component, name, true, v)
 }
 
 func (c *custom) record(component, name string, histogram bool, v float64) bool {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := c.of[component]
@@ -62,9 +71,14 @@ func (c *custom) record(component, name string, histogram bool, v float64) bool 
 		s = &series{histogram: histogram}
 		all[name] = s
 	}
+	// The kind may have changed with a new version of the module, whose host
+	// knows nothing of the old one's names.
+	if s.histogram != histogram || math.IsInf(s.sum+v, 0) {
+		return false
+	}
 	s.n++
 	s.sum += v
-	return s.histogram == histogram
+	return true
 }
 
 func (c *custom) remove(component string) {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"math"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -71,4 +72,24 @@ func TestCustomSeriesAreBounded(t *testing.T) {
 func TestRecorderDoesNotAllocate(t *testing.T) {
 	rec := New().Recorder("a", "t")
 	require.Zero(t, testing.AllocsPerRun(100, func() { rec.Op(context.Background(), handle.Get, abi.CodeOK, time.Millisecond) }))
+}
+
+// TestCountersNeverFall has what a guest can try, also by a version in which a
+// name is of another kind.
+func TestCountersNeverFall(t *testing.T) {
+	m := New()
+	require.True(t, m.Count("c", "hits", 5))
+	require.False(t, m.Observe("c", "hits", -1e6))
+	for _, by := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1)} {
+		require.False(t, m.Count("c", "hits", by))
+	}
+	require.True(t, m.Count("c", "hits", math.MaxFloat64))
+	require.False(t, m.Count("c", "hits", math.MaxFloat64), "it would be infinite")
+	require.True(t, m.Count("c", "other", 5))
+	require.Contains(t, scrape(t, m), `wasmstate_guest_custom_total{component="c",name="other"} 5`)
+	require.Contains(t, scrape(t, m), `wasmstate_guest_custom_total{component="c",name="hits"} 1.7976931348623157e+308`)
+	require.True(t, m.Observe("c", "size", -2))
+	require.False(t, m.Count("c", "size", 7))
+	require.False(t, m.Observe("c", "size", math.NaN()))
+	require.Contains(t, scrape(t, m), `wasmstate_guest_custom_observed_sum{component="c",name="size"} -2`)
 }
