@@ -120,9 +120,12 @@ func (c *checker) body(i int) body {
 		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableGrow, opTableFill:
 			calls++
 			b.leaf = false
-			b.scratch = true
-			m.pieces = m.pieces || in.op == opMemoryCopy || in.op == opMemoryFill
+			m.paid = true
+			m.pieces = m.pieces || in.op >= opMemoryInit && in.op <= opMemoryFill
 			c.check(&in)
+			if in.op == opMemoryInit && r.err == nil {
+				m.inits[in.a] = true
+			}
 		default:
 			if in.op >= opGlobalGet {
 				c.check(&in)

@@ -73,7 +73,10 @@ type Module struct {
 	mutable   int // globals that can change
 	inGlobals int // imported globals
 	elems     int
-	pieces    bool // memory.copy or memory.fill are there
+	paid      bool            // there are instructions that pay by length
+	pieces    bool            // memory.fill, memory.copy or memory.init is there
+	inits     map[uint32]bool // data segments that memory.init mentions
+	largeData []largeData     // data segments of more than a piece
 	data      int
 	dataCount int // declared; -1 = not
 
@@ -106,7 +109,6 @@ type body struct {
 	locals     int // with parameters
 	weight     int32
 	leaf       bool // small and without loops, calls and bulk instructions
-	scratch    bool // has instructions that pay by length
 }
 
 type limit struct {
@@ -149,7 +151,7 @@ func rank(id byte) int {
 // Parse checks a module. The error is an *Error. b is kept and must not be
 // changed. No input makes it panic, and its time is linear in the size of b.
 func Parse(b []byte, lim Limits) (*Module, error) {
-	m := &Module{b: b, lim: lim, dataCount: -1, taken: map[int]bool{}}
+	m := &Module{b: b, lim: lim, dataCount: -1, taken: map[int]bool{}, inits: map[uint32]bool{}}
 	if err := m.header(); err != nil {
 		return nil, err
 	}

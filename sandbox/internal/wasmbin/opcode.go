@@ -26,7 +26,7 @@ const (
 	opI32Const           = 0x41
 	opI64Const           = 0x42
 	opI32LtU             = 0x49
-	opI32GtU             = 0x4b
+	opI32LeU             = 0x4d
 	opI64LtS             = 0x53
 	opI64GtU             = 0x56
 	opI32Add             = 0x6a

@@ -172,7 +172,11 @@ func (m *Module) dataSection(r *reader) {
 			}
 			m.constant(r, m.globals)
 		}
-		r.skip(r.count("bytes of data"))
+		size := r.count("bytes of data")
+		if size > piece {
+			m.largeData = append(m.largeData, largeData{uint32(m.data), size})
+		}
+		r.skip(size)
 	}
 }
 
