@@ -83,9 +83,10 @@ type Module struct {
 	refs  []ref        // functions mentioned outside of code, in the order of the file
 	taken map[int]bool // these functions
 	names funcNames
-	work  int64
 
-	locals, targets int64 // totals so far
+	locals, targets, elements int64          // totals so far
+	time, kept                int64          // of compiling what was read so far: nanoseconds, and bytes that stay to the end
+	largest                   [workers]int64 // bytes of the functions that need most, descending
 }
 
 // section is a section of the file.
@@ -109,6 +110,7 @@ type body struct {
 	locals     int // with parameters
 	weight     int32
 	leaf       bool // small and without loops, calls and bulk instructions
+	cost       cost
 }
 
 type limit struct {
