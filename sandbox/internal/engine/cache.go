@@ -25,7 +25,11 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experi
 type CacheConfig struct {
 	Dir      string        // where machine code is kept; empty = in memory only
 	MaxBytes int64         // bound of Dir in bytes; <= 0 = no bound
-	Timeout  time.Duration // for one compilation; <= 0 = none but the caller's context
+	Timeout  time.Duration // for one compilation, without waiting for others; <= 0 = none but the caller's context
+	// Memory bounds the estimated bytes that all compilations in progress take
+	// together: who would be over it waits, and a module that is over it alone
+	// is refused. <= 0 = no bound.
+	Memory int64
 }
 
 // Cache compiles modules and keeps the machine code, keyed by content: in
@@ -36,12 +40,20 @@ type CacheConfig struct {
 // OpenCache creates it for its owner alone and refuses one that others can
 // write to.
 type Cache struct {
-	cfg CacheConfig
+	cfg     CacheConfig
+	build   func(ctx context.Context, code wazero.CompilationCache, in *Code, workers int, closeOnDone bool) (*program, error) // compileIn
+	room    room
+	running sync.WaitGroup // compilations in progress, also those that were given up
+	ctx     context.Context
+	cancel  context.CancelFunc // by Close
 
-	mu      sync.Mutex // guards entries and the refs in them
-	entries map[cacheKey]*cacheEntry
-	closed  bool
+	mu       sync.Mutex // guards what follows, and the refs in entries
+	entries  map[cacheKey]*cacheEntry
+	refusals map[cacheKey]refused
+	closed   bool
 }
+
+var errClosed = errors.New("compile cache is closed")
 
 type cacheKey [sha256.Size]byte
 
@@ -57,7 +69,8 @@ type cacheEntry struct {
 
 // OpenCache opens or creates the cache.
 func OpenCache(cfg CacheConfig) (*Cache, error) {
-	c := &Cache{cfg: cfg, entries: map[cacheKey]*cacheEntry{}}
+	c := &Cache{cfg: cfg, build: compileIn, room: room{size: cfg.Memory}, entries: map[cacheKey]*cacheEntry{}, refusals: map[cacheKey]refused{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if cfg.Dir == "" {
 		return c, nil
 	}
@@ -75,23 +88,37 @@ func OpenCache(cfg CacheConfig) (*Cache, error) {
 	return c, nil
 }
 
-// Close forgets what is in memory. Guests must be closed before.
+// Close forgets what is in memory. Guests must be closed before. Compilations
+// in progress are given up; Close waits at most ten seconds for them to end.
 func (c *Cache) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	ended := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeWait):
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if n := len(c.entries); n > 0 {
 		return fmt.Errorf("close compile cache: %d modules are still in use", n)
 	}
 	return nil
 }
 
-// acquire returns the entry of key with one more reference.
+// acquire returns the entry of key with one more reference, and notes a
+// compilation that runs.
 func (c *Cache) acquire(key cacheKey) (*cacheEntry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, errors.New("compile cache is closed")
+		return nil, errClosed
 	}
 	e := c.entries[key]
 	if e == nil {
@@ -100,6 +127,7 @@ func (c *Cache) acquire(key cacheKey) (*cacheEntry, error) {
 		c.entries[key] = e
 	}
 	e.refs++
+	c.running.Add(1) // under mu: none is added while Close waits
 	return e, nil
 }
 
@@ -116,79 +144,12 @@ func (c *Cache) release(e *cacheEntry) {
 	}
 }
 
-// program is a module compiled for one guest, in the guest's own runtime.
-type program struct {
-	cache   *Cache
-	entry   *cacheEntry
-	runtime wazero.Runtime
-	module  wazero.CompiledModule
-}
-
-// compile compiles code in a fresh runtime. The same code is compiled once:
-// later callers wait for the first and take its machine code.
-func (c *Cache) compile(ctx context.Context, code *Code, closeOnDone bool) (*program, error) {
-	if c.cfg.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.Timeout, fmt.Errorf("compiling took longer than %v", c.cfg.Timeout))
-		defer cancel()
-	}
+// keyOf is the key of code.
+func keyOf(code *Code, closeOnDone bool) cacheKey {
 	h := sha256.New()
 	fmt.Fprintf(h, "%t\n", closeOnDone)
 	h.Write(code.Bytes)
-	e, err := c.acquire(cacheKey(h.Sum(nil)))
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.compileEntry(ctx, e, code, closeOnDone)
-	if err != nil {
-		c.release(e)
-		if cause := context.Cause(ctx); cause != nil {
-			return nil, cause
-		}
-		return nil, err
-	}
-	return p, nil
-}
-
-func (c *Cache) compileEntry(ctx context.Context, e *cacheEntry, code *Code, closeOnDone bool) (*program, error) {
-	select {
-	case <-e.turn:
-		defer func() { e.turn <- struct{}{} }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	fresh := e.code == nil
-	if fresh {
-		e.code = c.open(e)
-	}
-	p, err := compileIn(ctx, e.code, code, closeOnDone)
-	if fresh && c.cfg.Dir != "" {
-		// Perhaps the file is damaged, or the disk is full: neither is a reason
-		// not to run the module. A bad module fails again, and fast.
-		for _, open := range []func(*cacheEntry) wazero.CompilationCache{c.open, openInMemory} {
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			_ = e.code.Close(ctx)
-			_ = os.RemoveAll(c.dir(e))
-			e.code = open(e)
-			p, err = compileIn(ctx, e.code, code, closeOnDone)
-		}
-	}
-	if err != nil {
-		if fresh {
-			_ = e.code.Close(ctx)
-			e.code = nil
-		}
-		return nil, err
-	}
-	p.cache, p.entry = c, e
-	if fresh && c.cfg.Dir != "" {
-		now := time.Now()
-		_ = os.Chtimes(c.dir(e), now, now)
-		c.evict()
-	}
-	return p, nil
+	return cacheKey(h.Sum(nil))
 }
 
 // dir is the entry's own folder, so that eviction can tell entries apart.
@@ -206,32 +167,3 @@ func (c *Cache) open(e *cacheEntry) wazero.CompilationCache {
 }
 
 func openInMemory(*cacheEntry) wazero.CompilationCache { return wazero.NewCompilationCache() }
-
-func compileIn(ctx context.Context, code wazero.CompilationCache, in *Code, closeOnDone bool) (p *program, err error) {
-	defer func() { // of wazero's reader; its compiling workers are out of reach
-		if r := recover(); r != nil {
-			p, err = nil, fmt.Errorf("wazero failed: %v", r)
-		}
-	}()
-	cfg := wazero.NewRuntimeConfig().
-		WithCoreFeatures(features).
-		WithCompilationCache(code).
-		WithCloseOnContextDone(closeOnDone).
-		WithDebugInfoEnabled(in.Debug)
-	r := wazero.NewRuntimeWithConfig(ctx, cfg)
-	// wazero looks at the context between functions only with several workers.
-	m, err := r.CompileModule(experimental.WithCompilationWorkers(ctx, max(2, runtime.GOMAXPROCS(0))), in.Bytes)
-	if err != nil {
-		_ = r.Close(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	return &program{runtime: r, module: m}, nil
-}
-
-// close releases the runtime and the reference to the machine code.
-func (p *program) close() error {
-	ctx := context.Background()
-	err := errors.Join(p.module.Close(ctx), p.runtime.Close(ctx))
-	p.cache.release(p.entry)
-	return err
-}

@@ -25,6 +25,8 @@ const (
 type Code struct {
 	Bytes []byte // what wazero gets: for MeterFuel, the rewritten module
 	Debug bool   // read DWARF line numbers for stack traces
+	// Estimated bytes that compiling takes with two workers, and for each more.
+	Memory, WorkerMemory int64
 
 	Meter Meter
 	// For MeterFuel: the exported mutable i64 global that counts down, and the

@@ -58,35 +58,37 @@ type checker struct {
 func (c *checker) body(i int) body {
 	m, r := c.m, &c.reader
 	b := body{start: r.pos, end: len(r.b)}
-	b.locals = c.locals(len(m.types[m.funcs[m.imported+i]].Params))
+	typ := &m.types[m.funcs[m.imported+i]]
+	b.locals = c.locals(len(typ.Params))
 	b.code = r.pos
 	if grow := b.locals - len(c.used); grow > 0 && r.err == nil {
 		c.used = append(c.used, make([]uint32, grow)...)
 	}
 	c.blocks = append(c.blocks[:0], opBlock)
-	c.widths = append(c.widths[:0], int64(len(m.types[m.funcs[m.imported+i]].Results)))
+	c.widths = append(c.widths[:0], int64(len(typ.Results)))
 	b.leaf = true
+	t := tally{globals: int64(m.mutable)}
+	t.values(int64(len(typ.Params) + len(typ.Results)))
+	if !m.lim.metered {
+		t.globals++
+	}
 	var in instr
-	var count, locals, forks, calls, loops, parts, targets, values int64
+	var count int64
 	for len(c.blocks) > 0 && r.err == nil {
 		r.next(&in)
 		if r.err != nil {
 			break
 		}
 		count++
+		values := int64(0)
 		switch in.op {
 		case opBlock, opLoop, opIf:
-			values += c.open(&in)
-			forks++
-			parts++
-			switch in.op {
-			case opIf:
-				parts++
-			case opLoop:
-				forks++
-				parts++
-				loops++
+			values = c.open(&in)
+			if in.op == opLoop {
 				b.leaf = false
+				if !m.lim.metered {
+					t.meter()
+				}
 			}
 		case opElse:
 			if c.blocks[len(c.blocks)-1] != opIf {
@@ -97,57 +99,68 @@ func (c *checker) body(i int) body {
 			c.blocks = c.blocks[:len(c.blocks)-1]
 			c.widths = c.widths[:len(c.widths)-1]
 		case opBr, opBrIf:
-			values += c.branch(&in)
-			forks++
-			parts += 2
+			values = c.branch(&in)
 		case opBrTable:
-			values += c.branch(&in) * (int64(in.b) + 1) // all labels carry as many
+			values = c.branch(&in) * (int64(in.b) + 1) // all labels carry as many
 			c.branches(&in)
-			forks += int64(in.b) + 1
-			targets += 2*int64(in.b) + int64(in.b)*int64(in.b)/1024
 		case opLocalGet, opLocalSet, opLocalTee:
 			c.below(&in, "local", in.a, b.locals)
 			if r.err == nil && c.used[in.a] != uint32(i+1) {
 				c.used[in.a] = uint32(i + 1)
-				locals++
+				t.locals++
 			}
 		case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
-			calls++
 			b.leaf = false
 			c.check(&in)
-			n := c.signature(&in)
-			values += n + n*n/400 // many take gigabytes: 2,000 calls of 2,000 took 1.6
+			values = c.signature(&in)
 		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableGrow, opTableFill:
-			calls++
 			b.leaf = false
-			b.scratch = true
-			m.pieces = m.pieces || in.op == opMemoryCopy || in.op == opMemoryFill
 			c.check(&in)
+			values = c.bulk(&in, &t)
 		default:
 			if in.op >= opGlobalGet {
 				c.check(&in)
 			}
 		}
+		t.add(&in, values)
 	}
 	r.end()
 	b.weight = int32(count)
 	b.leaf = b.leaf && count <= leafWeight && !m.taken[m.imported+i]
-	m.work += effort(count, forks, parts, loops, targets, locals, calls, int64(m.mutable)) + values
+	if !b.leaf && !m.lim.metered {
+		t.meter()
+	}
+	b.cost = t.sum()
+	if took := b.cost.time / 1000; r.err == nil && took > m.lim.FunctionWork {
+		r.err = exceeded(b.start, "", "functionWork", "units of work for the compiler", uint64(took), m.lim.FunctionWork)
+	}
+	m.spend(b.cost)
 	return b
 }
 
-// effort estimates what compiling a function takes, in about microseconds. It
-// is fitted to what wazero took for functions made to be slow (and every value
-// that a block, branch or call takes or gives is one more): every call loads the
-// globals again; control flow joins all locals and globals in use wherever
-// it meets, and looks among them for each; ordering the parts of a function and
-// finding its loops goes by the square of their number.
-func effort(count, forks, parts, loops, targets, locals, calls, globals int64) int64 {
-	values := locals + globals
-	return 25 + count/2 + targets +
-		calls*(2+globals) +
-		forks*values/2 + forks*values*values/1000 +
-		loops*loops/4 + parts*parts/200
+// bulk notes an instruction that pays by length and counts what Rewrite writes
+// for it: a call that takes its place or comes before it. It returns the values
+// of that call if it takes the place, and makes the instruction one.
+func (c *checker) bulk(in *instr, t *tally) (values int64) {
+	m := c.m
+	m.paid = true
+	m.pieces = m.pieces || in.op >= opMemoryInit && in.op <= opMemoryFill
+	if in.op == opMemoryInit && c.reader.err == nil {
+		m.inits[in.a] = true
+	}
+	if m.lim.metered {
+		return 0
+	}
+	switch in.op {
+	case opMemoryCopy, opMemoryFill:
+		in.op = opCall
+		return 3
+	case opMemoryGrow:
+		in.op = opCall
+		return 2
+	}
+	t.add(&instr{op: opCall}, 2)
+	return 0
 }
 
 // locals reads the declarations of locals and returns their number, with the

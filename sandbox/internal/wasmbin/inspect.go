@@ -60,13 +60,14 @@ type Score struct {
 	Types, Tables, Globals, Data int   // numbers of them
 	Locals                       int64 // of all functions
 	Work                         int64 // estimated effort of compiling; see Limits.Work
+	Memory                       int64 // estimated bytes for compiling; see Limits.CompileMemory
 }
 
 // Score measures the module.
 func (m *Module) Score() Score {
 	s := Score{
 		Functions: len(m.funcs), Imports: len(m.imports), Exports: len(m.exports), Types: len(m.types),
-		Tables: len(m.tables), Globals: m.globals, Data: m.data, Locals: m.locals, Work: m.work,
+		Tables: len(m.tables), Globals: m.globals, Data: m.data, Locals: m.locals, Work: m.work(), Memory: m.peak(),
 	}
 	for _, b := range m.bodies {
 		s.Code += b.end - b.start

@@ -36,11 +36,15 @@ type Limits struct {
 	CustomSections     int64
 	CustomSize         int64 // bytes of one custom section that is not a debug section
 	NameSize           int64 // bytes of the name of an import, export or custom section
+	FunctionWork       int64 // the same as Work of one function, or of all types: what cannot be interrupted
 	Work               int64 // estimated effort of compiling, about a microsecond each
+	CompileMemory      int64 // estimated bytes that compiling takes at its peak
 
 	// AllowImported lets memories, tables and globals be imported. The runtime
 	// offers none, so that an operator cannot set it.
 	AllowImported bool
+
+	metered bool // it was rewritten: nothing is added any more
 }
 
 // DefaultLimits returns limits that all guests of the usual compilers keep by
@@ -48,11 +52,12 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		FileSize: 16 << 20, Types: 16 << 10, Params: 1000, Imports: 1 << 10, Exports: 16 << 10,
-		Functions: 64 << 10, BodySize: 512 << 10, Locals: 4 << 10, LocalsTotal: 1 << 20, Nesting: 1 << 10,
+		Functions: 64 << 10, BodySize: 512 << 10, Locals: 4 << 10, LocalsTotal: 1 << 20, Nesting: 16 << 10,
 		BranchTargets: 4 << 10, BranchTargetsTotal: 256 << 10, // standard Go with package net has more than 64 Ki
 		Tables: 4, TableElements: 64 << 10, ElementSegments: 16 << 10, Elements: 256 << 10,
-		MemoryPages: 64 << 10, Globals: 4 << 10, DataSegments: 64 << 10,
-		CustomSections: 256, CustomSize: 4 << 20, NameSize: 1 << 10, Work: 12_000_000,
+		MemoryPages: 64 << 10, Globals: 4 << 10, DataSegments: 512 << 10, // standard Go with package net/http has 100,000
+		CustomSections: 256, CustomSize: 4 << 20, NameSize: 1 << 10,
+		FunctionWork: 2_000_000, Work: 24_000_000, CompileMemory: 384 << 20,
 	}
 }
 
@@ -103,6 +108,10 @@ func (l *Limits) field(name Limit) *int64 {
 		return &l.CustomSize
 	case "nameSize":
 		return &l.NameSize
+	case "functionWork":
+		return &l.FunctionWork
+	case "compileMemory":
+		return &l.CompileMemory
 	case "work":
 		return &l.Work
 	}
@@ -114,7 +123,7 @@ func (l *Limits) field(name Limit) *int64 {
 func LimitNames() []Limit {
 	return []Limit{"fileSize", "types", "params", "imports", "exports", "functions", "bodySize", "locals", "localsTotal", "nesting",
 		"branchTargets", "branchTargetsTotal", "tables", "tableElements", "elementSegments", "elements", "memoryPages", "globals",
-		"dataSegments", "customSections", "customSize", "nameSize", "work"}
+		"dataSegments", "customSections", "customSize", "nameSize", "functionWork", "work", "compileMemory"}
 }
 
 // Set sets limits by name, without regard to case. The error lists every name

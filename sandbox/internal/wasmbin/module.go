@@ -73,16 +73,20 @@ type Module struct {
 	mutable   int // globals that can change
 	inGlobals int // imported globals
 	elems     int
-	pieces    bool // memory.copy or memory.fill are there
+	paid      bool            // there are instructions that pay by length
+	pieces    bool            // memory.fill, memory.copy or memory.init is there
+	inits     map[uint32]bool // data segments that memory.init mentions
+	largeData []largeData     // data segments of more than a piece
 	data      int
 	dataCount int // declared; -1 = not
 
 	refs  []ref        // functions mentioned outside of code, in the order of the file
 	taken map[int]bool // these functions
 	names funcNames
-	work  int64
 
-	locals, targets int64 // totals so far
+	locals, targets, elements int64          // totals so far
+	time, kept                int64          // of compiling what was read so far: nanoseconds, and bytes that stay to the end
+	largest                   [workers]int64 // bytes of the functions that need most, descending
 }
 
 // section is a section of the file.
@@ -106,7 +110,7 @@ type body struct {
 	locals     int // with parameters
 	weight     int32
 	leaf       bool // small and without loops, calls and bulk instructions
-	scratch    bool // has instructions that pay by length
+	cost       cost
 }
 
 type limit struct {
@@ -149,7 +153,7 @@ func rank(id byte) int {
 // Parse checks a module. The error is an *Error. b is kept and must not be
 // changed. No input makes it panic, and its time is linear in the size of b.
 func Parse(b []byte, lim Limits) (*Module, error) {
-	m := &Module{b: b, lim: lim, dataCount: -1, taken: map[int]bool{}}
+	m := &Module{b: b, lim: lim, dataCount: -1, taken: map[int]bool{}, inits: map[uint32]bool{}}
 	if err := m.header(); err != nil {
 		return nil, err
 	}

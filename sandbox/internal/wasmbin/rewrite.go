@@ -35,39 +35,33 @@ type rewriter struct {
 	refill, fuel uint32 // index of the function and the global
 	refillType   uint32 // of () -> ()
 
-	paid   bool   // instructions pay by length, so that the functions below are there
-	charge uint32 // pays units: (i64) -> ()
-	fill   uint32 // memory.fill of any length: (i32, i32, i32) -> (); 0 = nobody fills or copies
-	copy   uint32 // memory.copy of any length
-	refs   []ref  // those not yet written
-	edits  []edit
-	heads  []int32 // by open block: the loop's edit, or -1
+	paid  bool   // instructions pay by length, so that helpers are added
+	first uint32 // index of the first of them
+	inits []largeData
+	large map[uint32]int // by data segment: its place in inits
+	refs  []ref          // those not yet written
+	edits []edit
+	heads []int32 // by open block: the loop's edit, or -1
+}
+
+// largeData is a data segment that memory.init copies in pieces.
+type largeData struct {
+	index uint32
+	size  int // bytes
 }
 
 // plan decides which functions are added.
 func (w *rewriter) plan() {
 	w.refs = w.m.refs
-	for _, b := range w.m.bodies {
-		w.paid = w.paid || b.scratch
+	w.paid = w.m.paid
+	w.first = uint32(len(w.m.funcs) + 1)
+	w.large = map[uint32]int{}
+	for _, d := range w.m.largeData {
+		if w.m.inits[d.index] {
+			w.large[d.index] = len(w.inits)
+			w.inits = append(w.inits, d)
+		}
 	}
-	if !w.paid {
-		return
-	}
-	w.charge = uint32(len(w.m.funcs) + 1)
-	if w.m.pieces {
-		w.fill, w.copy = w.charge+1, w.charge+2
-	}
-}
-
-// helpers is the number of functions that are added behind the others.
-func (w *rewriter) helpers() int {
-	switch {
-	case !w.paid:
-		return 0
-	case w.fill == 0:
-		return 1
-	}
-	return 3
 }
 
 // function is the new index of a function.
@@ -112,11 +106,8 @@ func (w *rewriter) custom(s *section, i int) {
 		w.out = append(w.out, w.m.b[s.header:s.end]...)
 	case w.m.names.ok && w.m.names.section == i+1:
 		var added []funcName
-		if w.paid {
-			added = append(added, funcName{w.charge, RefillModule + ".charge"})
-		}
-		if w.fill != 0 {
-			added = append(added, funcName{w.fill, RefillModule + ".memory.fill"}, funcName{w.copy, RefillModule + ".memory.copy"})
+		for i := range w.helpers() {
+			added = append(added, funcName{w.first + uint32(i), RefillModule + "." + helperNames[min(i, helpInit)]})
 		}
 		w.out = w.m.appendNames(w.out, added)
 	}
@@ -131,19 +122,16 @@ func (w *rewriter) section(s *section) {
 	case secType:
 		more = append(more, 0x60, 0, 0)
 		if w.paid {
-			more = append(more, 0x60, 1, typeI64, 0, 0x60, 3, typeI32, typeI32, typeI32, 0)
-			count = 3
+			more = append(more, 0x60, 1, typeI64, 0, 0x60, 1, typeI32, 1, typeI32, 0x60, 3, typeI32, typeI32, typeI32, 0)
+			count += typeBulk
 		}
 	case secImport:
 		more = appendName(appendName(more, RefillModule), RefillName)
 		more = appendU32(append(more, byte(KindFunction)), w.refillType)
 	case secFunction:
 		count = w.helpers()
-		if count > 0 {
-			more = appendU32(more, w.refillType+1)
-		}
-		for i := 1; i < count; i++ {
-			more = appendU32(more, w.refillType+2)
+		for i := range count {
+			more = appendU32(more, w.refillType+helperTypes[min(i, helpInit)])
 		}
 	case secGlobal:
 		more = append(appendS64(append(more, typeI64, 1, opI64Const), w.opts.Slice), opEnd)

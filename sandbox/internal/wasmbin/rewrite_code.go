@@ -4,16 +4,16 @@ package wasmbin
 type edit struct {
 	at, end int // what is left out
 	kind    editKind
-	index   uint32 // function to mention; opcode that pays
-	weight  int64  // of a check; how an instruction pays
+	index   uint32 // function to mention or call, as it is numbered afterwards
+	weight  int64  // of a check
 }
 
 type editKind uint8
 
 const (
-	editCheck editKind = iota
-	editFunction
-	editPay
+	editCheck    editKind = iota
+	editFunction          // mention a function
+	editCall              // call a function of the meter
 )
 
 // smallCopy is the length in bytes up to which memory.fill and memory.copy
@@ -28,6 +28,20 @@ const (
 	smallPrice = 16
 	growPrice  = 256 // growing leaves the guest, even by nothing
 )
+
+// bulkPrice is the fixed price of an instruction that also pays by length, and
+// 0 for others.
+func bulkPrice(op uint32) int64 {
+	switch op {
+	case opMemoryCopy, opMemoryFill:
+		return smallPrice
+	case opMemoryGrow, opTableGrow:
+		return growPrice
+	case opMemoryInit, opTableInit, opTableCopy, opTableFill:
+		return 1
+	}
+	return 0
+}
 
 // code writes the code section.
 func (w *rewriter) code(s *section) {
@@ -53,15 +67,7 @@ func (w *rewriter) code(s *section) {
 func (w *rewriter) body(out []byte, b *body) []byte {
 	src := w.m.b[:b.end]
 	w.collect(b)
-	if b.scratch {
-		r := reader{b: src, pos: b.start}
-		groups := r.u32()
-		out = appendU32(out, groups+1)
-		out = append(out, src[r.pos:b.code]...)
-		out = append(out, 1, typeI32)
-	} else {
-		out = append(out, src[b.start:b.code]...)
-	}
+	out = append(out, src[b.start:b.code]...)
 	from := b.code
 	for i := range w.edits {
 		e := &w.edits[i]
@@ -72,8 +78,8 @@ func (w *rewriter) body(out []byte, b *body) []byte {
 			out = w.check(out, e.weight)
 		case editFunction:
 			out = appendU32(out, w.function(e.index))
-		case editPay:
-			out = w.pay(out, e, src, uint32(b.locals))
+		case editCall:
+			out = appendU32(append(out, opCall), e.index)
 		}
 	}
 	return append(out, src[from:]...)
@@ -109,11 +115,11 @@ func (w *rewriter) collect(b *body) {
 					price += int64(callee.weight)
 				}
 			}
-		case opMemoryCopy, opMemoryFill:
-			price = smallPrice
-			w.edits = append(w.edits, edit{at: in.at, end: r.pos, kind: editPay, index: in.op})
-		case opMemoryGrow, opMemoryInit, opTableInit, opTableCopy, opTableGrow, opTableFill:
-			w.edits = append(w.edits, edit{at: in.at, end: in.at, kind: editPay, index: in.op})
+		default:
+			if p := bulkPrice(in.op); p > 0 {
+				price = p
+				w.edits = append(w.edits, w.bulk(&in, r.pos))
+			}
 		}
 		w.edits[head].weight += price
 	}
@@ -138,31 +144,27 @@ func (w *rewriter) settle(out []byte) []byte {
 	return append(out, opEnd)
 }
 
-// pay appends the payment of an instruction by the length on top of the stack,
-// which it keeps in a local. For copying and filling that includes the
-// instruction, in pieces if it is long.
-func (w *rewriter) pay(out []byte, e *edit, src []byte, local uint32) []byte {
-	out = appendU32(append(out, opLocalTee), local)
-	out = appendU32(append(out, opLocalGet), local)
-	if e.index == opMemoryCopy || e.index == opMemoryFill {
-		out = append(appendS64(append(out, opI32Const), smallCopy), opI32GtU)
-		out = appendS64(append(out, opIf), int64(w.refillType)+2)
-		helper := w.fill
-		if e.index == opMemoryCopy {
-			helper = w.copy
-		}
-		out = append(appendU32(append(out, opCall), helper), opElse)
-		return append(append(out, src[e.at:e.end]...), opEnd)
-	}
-	out = append(out, opI64ExtendI32U)
-	switch e.index {
-	case opMemoryInit:
-		out = append(out, opI64Const, byteShift, opI64ShrU)
+// bulk is the edit of an instruction that pays by length. All of it happens in
+// a function of the meter where it can, and else a call before it takes the
+// length off the stack and puts it back: what is written in place is compiled
+// as often as it is there, and a branch costs the compiler most.
+func (w *rewriter) bulk(in *instr, end int) edit {
+	e := edit{at: in.at, end: end, kind: editCall}
+	switch in.op {
+	case opMemoryFill:
+		e.index = w.first + helpFill
+	case opMemoryCopy:
+		e.index = w.first + helpCopy
 	case opMemoryGrow:
-		out = append(out, opI64Const, pageShift, opI64Shl)
+		e.index = w.first + helpGrow
+	case opMemoryInit:
+		if i, ok := w.large[in.a]; ok {
+			e.index = w.first + helpInit + uint32(i)
+			return e
+		}
+		e.index, e.end = w.first+helpBytes, in.at
+	default:
+		e.index, e.end = w.first+helpItems, in.at
 	}
-	if e.index == opMemoryGrow || e.index == opTableGrow {
-		out = append(appendS64(append(out, opI64Const), growPrice), opI64Add)
-	}
-	return appendU32(append(out, opCall), w.charge)
+	return e
 }

@@ -68,6 +68,7 @@ func (m *Module) many(r *reader, what string, limit Limit, had, most int64) int 
 func (m *Module) typeSection(r *reader) {
 	n := m.many(r, "types", "types", 0, m.lim.Types)
 	m.types = make([]FuncType, 0, n)
+	var total cost
 	for i := 0; i < n && r.err == nil; i++ {
 		r.where = fmt.Sprintf("type %d", i)
 		at := r.pos
@@ -80,8 +81,17 @@ func (m *Module) typeSection(r *reader) {
 			r.fail(at, "it is not the type of a function")
 		}
 		params := m.valueTypes(r, "parameters")
-		m.types = append(m.types, FuncType{Params: params, Results: m.valueTypes(r, "results")})
+		t := FuncType{Params: params, Results: m.valueTypes(r, "results")}
+		m.types = append(m.types, t)
+		c := typeCost(&t)
+		total = cost{time: total.time + c.time, memory: total.memory + c.memory}
+		if took := total.time / 1000; took > m.lim.FunctionWork && r.err == nil {
+			r.where = "type section"
+			r.err = exceeded(at, r.where, "functionWork", "units of work for the compiler in the types up to here", uint64(took), m.lim.FunctionWork)
+		}
 	}
+	m.time += total.time
+	m.kept += total.memory
 }
 
 func (m *Module) valueTypes(r *reader, what string) []ValueType {
@@ -108,7 +118,7 @@ func (m *Module) importSection(r *reader) {
 			return
 		}
 		im.Kind = Kind(kind)
-		if strings.HasPrefix(im.Module, reservedImport) {
+		if strings.HasPrefix(im.Module, reservedImport) && !m.lim.metered {
 			r.refuse(Forbidden, at, "modules that begin with "+reservedImport+" are reserved for the host")
 		}
 		if kind >= byte(KindTable) && kind <= byte(KindGlobal) && !m.lim.AllowImported {

@@ -66,7 +66,7 @@ func (m *Module) exportSection(r *reader) {
 			r.fail(at, "the name is there twice")
 		}
 		seen[e.Name] = true
-		if strings.HasPrefix(e.Name, reservedExport) {
+		if strings.HasPrefix(e.Name, reservedExport) && !m.lim.metered {
 			r.refuse(Forbidden, at, "names that begin with "+reservedExport+" are reserved for the host")
 		}
 		e.Kind = Kind(kind)
@@ -108,7 +108,6 @@ func (m *Module) memories() int {
 // a table or declared, 4 with expressions.
 func (m *Module) elementSection(r *reader) {
 	n := m.many(r, "element segments", "elementSegments", 0, m.lim.ElementSegments)
-	total := int64(0)
 	for ; m.elems < n && r.err == nil; m.elems++ {
 		r.where = fmt.Sprintf("element segment %d", m.elems)
 		at := r.pos
@@ -127,8 +126,8 @@ func (m *Module) elementSection(r *reader) {
 				r.fail(at, "there is no kind %#x of element", c)
 			}
 		}
-		k := m.many(r, "elements", "elements", total, m.lim.Elements)
-		total += int64(k)
+		k := m.many(r, "elements", "elements", m.elements, m.lim.Elements)
+		m.elements += int64(k)
 		for i := 0; i < k && r.err == nil; i++ {
 			if flags&4 != 0 {
 				m.constant(r, m.globals)
@@ -172,7 +171,11 @@ func (m *Module) dataSection(r *reader) {
 			}
 			m.constant(r, m.globals)
 		}
-		r.skip(r.count("bytes of data"))
+		size := r.count("bytes of data")
+		if size > piece {
+			m.largeData = append(m.largeData, largeData{uint32(m.data), size})
+		}
+		r.skip(size)
 	}
 }
 
@@ -199,8 +202,11 @@ func (m *Module) complete() error {
 			m.memExport = true
 		}
 	}
-	if m.work > m.lim.Work {
-		return exceeded(-1, "", "work", "units of work for the compiler", uint64(m.work), m.lim.Work)
+	if n := m.work(); n > m.lim.Work {
+		return exceeded(-1, "", "work", "units of work for the compiler", uint64(n), m.lim.Work)
+	}
+	if n := m.peak(); n > m.lim.CompileMemory {
+		return exceeded(-1, "", "compileMemory", "bytes of memory for the compiler", uint64(n), m.lim.CompileMemory)
 	}
 	return nil
 }
