@@ -84,7 +84,7 @@ func TestRebinding(t *testing.T) {
 		require.Contains(t, []abi.Code{abi.CodePermission, abi.CodeUnavailable}, code, host)
 		at, n := g.text(host + ":" + port)
 		code, _ = g.coded("wasmstate_tcp.connect", at, n, 0, 0)
-		require.Equal(t, abi.CodePermission, code, host)
+		require.Contains(t, []abi.Code{abi.CodePermission, abi.CodeInvalidArgument}, code, host) // odd spellings of addresses are no hosts
 		g.begin(context.Background(), zeroTime)
 	}
 	require.Contains(t, g.lines.text(), "kept from 127.0.0.1")
