@@ -12,42 +12,16 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/sandbox"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 )
 
 // memoryStores keep everything in the instance.
 func memoryStores() []string { return []string{"memory-c", "memory-rust", "memory-go", "memory-as"} }
 
-// opener opens stores of a committed module.
-type opener struct {
-	modules *sandbox.Sandbox
-	name    string
-	wasm    []byte
-}
-
-func read(t *testing.T, name string) *opener {
-	t.Helper()
-	wasm, err := os.ReadFile(name + "/" + name + ".wasm")
-	require.NoError(t, err)
-	m, err := sandbox.New(sandbox.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	return &opener{m, name, wasm}
-}
-
-func (o *opener) open(t *testing.T) abi.Store {
-	t.Helper()
-	s, err := o.modules.Open(t.Context(), o.wasm, sandbox.Config{Component: o.name})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() })
-	require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: o.name}))
-	return s
-}
-
 func TestSuite(t *testing.T) {
 	for _, name := range memoryStores() {
 		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, read(t, name).open, storetest.Options{Small: true})
+			storetest.Run(t, guesttest.Read(t, name).Open, storetest.Options{Small: true})
 		})
 	}
 }
@@ -59,7 +33,7 @@ func TestHandOver(t *testing.T) {
 	const keys = 3000
 	ctx := t.Context()
 	for _, from := range memoryStores() {
-		old := read(t, from).open(t)
+		old := guesttest.Read(t, from).Open(t)
 		etags := make([]string, keys)
 		for i := range keys {
 			req := abi.SetRequest{Key: fmt.Appendf(nil, "key-%d", i), Value: fmt.Appendf(nil, "%*d", i%300, i)}
@@ -75,7 +49,7 @@ func TestHandOver(t *testing.T) {
 		}
 		for _, to := range memoryStores() {
 			t.Run(from+" to "+to, func(t *testing.T) {
-				next := read(t, to).open(t)
+				next := guesttest.Read(t, to).Open(t)
 				var page abi.ExportResponse
 				for req := (abi.ExportRequest{MaxBytes: 64 << 10}); ; {
 					page.Items, page.Cursor = page.Items[:0], page.Cursor[:0]
@@ -110,19 +84,19 @@ func TestMemoryHoldsItsLevel(t *testing.T) {
 	}
 	for _, name := range memoryStores() {
 		t.Run(name, func(t *testing.T) {
-			o := read(t, name)
-			s := o.open(t)
+			o := guesttest.Read(t, name)
+			s := o.Open(t)
 			value := make([]byte, 512)
 			var resp abi.SetResponse
 			level := int64(0)
 			for i := range writes {
 				if i == writes/4 {
-					level = o.modules.MemoryUsed()
+					level = o.Sandbox.MemoryUsed()
 				}
 				key := fmt.Appendf(nil, "key-%d", i*7919%1000)
 				require.NoError(t, s.Set(t.Context(), &abi.SetRequest{Key: key, Value: value[:i%len(value)]}, &resp))
 			}
-			now := o.modules.MemoryUsed()
+			now := o.Sandbox.MemoryUsed()
 			t.Logf("%d KiB after a quarter, %d KiB after %d writes", level>>10, now>>10, writes)
 			// A heap may still double once, when it fragments; a leak grows with the writes.
 			require.LessOrEqual(t, now, 2*level)

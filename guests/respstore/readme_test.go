@@ -20,7 +20,7 @@ func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	yaml := string(regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)[1])
-	yaml = strings.NewReplacer("redis.internal:6379", r.addr(), "10.0.0.0/8", "127.0.0.0/8",
+	yaml = strings.NewReplacer("redis.internal:6379", r.Addr(), "10.0.0.0/8", "127.0.0.0/8",
 		"  version: v1\n", "  version: v1\n  initTimeout: 5m\n").Replace(yaml) // under the race detector
 	wasm, err := os.ReadFile("respstore.wasm")
 	require.NoError(t, err)

@@ -69,7 +69,7 @@ func (o *opener) open(t *testing.T) abi.Store {
 }
 
 func TestSuite(t *testing.T) {
-	o := on(t, redis(t).addr())
+	o := on(t, redis(t).Addr())
 	storetest.Run(t, o.open, storetest.Options{Small: true, Shared: true, Reopen: func(context.Context) (abi.Store, error) {
 		return o.open(t), nil
 	}})
@@ -80,7 +80,7 @@ func TestStandardGo(t *testing.T) {
 	if testing.Short() || guestbuild.Race {
 		t.Skip("takes some seconds")
 	}
-	o := on(t, redis(t).addr())
+	o := on(t, redis(t).Addr())
 	o.wasm = guestbuild.Go(t, "respstore")
 	storetest.Run(t, o.open, storetest.Options{Small: true, Shared: true})
 }
@@ -108,7 +108,7 @@ func get(t *testing.T, s client, key string) (value, etag string) {
 // TestOneWinner has two replicas: modules that share nothing but the server.
 func TestOneWinner(t *testing.T) {
 	const writers, rounds = 32, 20
-	addr := redis(t).addr()
+	addr := redis(t).Addr()
 	replicas := []abi.Store{on(t, addr).open(t), on(t, addr).open(t)}
 	for round := range rounds {
 		key := fmt.Sprint("key", round)
@@ -139,7 +139,7 @@ func TestOneWinner(t *testing.T) {
 // TestRestart stops the server under load and starts it again.
 func TestRestart(t *testing.T) {
 	r := redis(t)
-	s := on(t, r.addr()).open(t)
+	s := on(t, r.Addr()).open(t)
 	_, err := set(t, s, "kept", "value", "")
 	require.NoError(t, err)
 
@@ -202,9 +202,9 @@ func TestRestart(t *testing.T) {
 	}
 	for range 2 {
 		await(&good, 100)
-		r.stop()
+		r.Stop()
 		await(&bad, 100)
-		r.start()
+		r.Start()
 		await(&good, 100)
 	}
 	close(stop)
@@ -221,7 +221,7 @@ func TestRestart(t *testing.T) {
 // TestForgetsNothing breaks what the store relies on between operations.
 func TestForgetsNothing(t *testing.T) {
 	r := redis(t)
-	s := on(t, r.addr()).open(t)
+	s := on(t, r.Addr()).open(t)
 	etag, err := set(t, s, "a", "1", "")
 	require.NoError(t, err)
 	r.do("SCRIPT", "FLUSH")
@@ -253,7 +253,7 @@ func TestForgetsNothing(t *testing.T) {
 // TestDaprLayout reads what Dapr writes and the other way round.
 func TestDaprLayout(t *testing.T) {
 	r := redis(t)
-	s := on(t, r.addr()).open(t)
+	s := on(t, r.Addr()).open(t)
 	r.do("HSET", "app||a", "data", `"x"`, "version", "7")
 	value, etag := get(t, s, "app||a")
 	require.Equal(t, `"x"`, value)
@@ -297,7 +297,7 @@ func TestPassword(t *testing.T) {
 		password string
 		want     abi.Code
 	}{{"correct horse", abi.CodeOK}, {"wrong", abi.CodePermission}, {"", abi.CodePermission}} {
-		o := on(t, r.addr())
+		o := on(t, r.Addr())
 		o.password = c.password
 		o.properties = map[string]string{"db": "3"}
 		s := o.open(t)

@@ -1,14 +1,7 @@
-package guests_test
+package assemblyscript_test
 
 import (
-	"errors"
-	"io"
-	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +9,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
 	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
@@ -31,79 +25,16 @@ const passthroughManifest = `{
 	]
 }`
 
-// compileAS builds a module with the AssemblyScript kit, and skips the test if
-// there is no compiler; CI does not skip.
-func compileAS(t *testing.T, entry string) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "out.wasm")
-	cmd := exec.Command("./build.sh", out, entry)
-	cmd.Dir = "sdk/assemblyscript"
-	text, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 127 && os.Getenv("WASMSTATE_REQUIRE") != "1" {
-		t.Skipf("%s", text)
-	}
-	require.NoError(t, err, "%s", text)
-	wasm, err := os.ReadFile(out)
-	require.NoError(t, err)
-	return wasm
-}
-
-// counted keeps the metrics of a guest.
-type counted struct {
-	mu            sync.Mutex
-	reads, values float64
-}
-
-func (c *counted) Count(_, name string, by float64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reads += by
-	return name == "reads"
-}
-
-func (c *counted) Observe(_, name string, _ float64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.values++
-	return name == "bytes"
-}
-
-// echo is a server that sends back what it gets; its address is returned.
-func echo(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer c.Close()
-				_, _ = io.Copy(c, c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		wg.Wait()
-	})
-	return l.Addr().String()
-}
-
 // TestAssemblyScriptHost runs the suite on a store that uses everything of the
 // AssemblyScript kit that asks the host for something.
 func TestAssemblyScriptHost(t *testing.T) {
-	wasm := compileAS(t, "tests/passthrough.ts")
+	wasm, _ := guesttest.Build(t, ".", func(out string) []string { return []string{out, "tests/passthrough.ts"} })
 	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	wasm, err = m.Pack(wasm, []byte(passthroughManifest), false)
 	require.NoError(t, err)
-	kv, metrics, server := backend(t, "state.in-memory"), &counted{}, echo(t)
+	kv, metrics, server := guesttest.Backend(t, "state.in-memory"), &guesttest.Counted{}, guesttest.Echo(t)
 	open := func(t *testing.T) abi.Store {
 		cfg := sandbox.Config{Component: "passthrough"}
 		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
@@ -119,14 +50,14 @@ func TestAssemblyScriptHost(t *testing.T) {
 	}
 	storetest.Run(t, open, storetest.Options{Small: true, Shared: true})
 	require.NoError(t, open(t).(abi.Pinger).Ping(t.Context()), "the echo comes back")
-	require.Positive(t, metrics.reads)
-	require.Equal(t, metrics.reads, metrics.values)
+	require.Positive(t, metrics.Reads)
+	require.Equal(t, metrics.Reads, metrics.Values)
 }
 
 // TestAssemblyScriptErrors: a throw ends the instance and says what and where;
 // a code and its message go to the caller.
 func TestAssemblyScriptErrors(t *testing.T) {
-	wasm := compileAS(t, "tests/throws.ts")
+	wasm, _ := guesttest.Build(t, ".", func(out string) []string { return []string{out, "tests/throws.ts"} })
 	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })

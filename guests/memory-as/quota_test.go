@@ -1,4 +1,4 @@
-package guests_test
+package memoryas_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -16,12 +17,12 @@ import (
 // long as its memory is four times maxBytes.
 func TestMemoryASQuota(t *testing.T) {
 	const most = 8 << 20
-	o := read(t, "memory-as")
+	o := guesttest.Read(t, "memory-as")
 	open := func(t *testing.T) abi.Store {
-		s, err := o.modules.Open(t.Context(), o.wasm, sandbox.Config{Component: o.name, Settings: sandbox.Settings{Memory: 4 * most}})
+		s, err := o.Sandbox.Open(t.Context(), o.Wasm, sandbox.Config{Component: o.Name, Settings: sandbox.Settings{Memory: 4 * most}})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = s.Close() })
-		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: o.name, Properties: map[string]string{"maxBytes": strconv.Itoa(most)}}))
+		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: o.Name, Properties: map[string]string{"maxBytes": strconv.Itoa(most)}}))
 		return s
 	}
 	for _, tc := range []struct {
@@ -44,9 +45,9 @@ func TestMemoryASQuota(t *testing.T) {
 			require.Greater(t, n, tc.fit*8/10)
 			require.Equal(t, abi.CodeQuota, abi.CodeOf(write(n)))
 			for i := range min(3*n, 30_000) { // every one of them makes garbage
-				require.NoError(t, write(i*7919%n), "after %d KiB", o.modules.MemoryUsed()>>10)
+				require.NoError(t, write(i*7919%n), "after %d KiB", o.Sandbox.MemoryUsed()>>10)
 			}
-			t.Logf("%d values of %d bytes in %d KiB", n, tc.size, o.modules.MemoryUsed()>>10)
+			t.Logf("%d values of %d bytes in %d KiB", n, tc.size, o.Sandbox.MemoryUsed()>>10)
 			require.Equal(t, abi.CodeQuota, abi.CodeOf(write(n)))
 			var resp abi.GetResponse
 			require.NoError(t, s.Get(t.Context(), &abi.GetRequest{Key: []byte("key-0")}, &resp), "nothing was lost")
@@ -66,11 +67,11 @@ func TestMemoryASQuota(t *testing.T) {
 	}
 	t.Run("too large", func(t *testing.T) {
 		s := open(t)
-		set(t, s, "k", "v")
+		guesttest.Set(t, s, "k", "v")
 		for _, size := range []int{3 << 20, 40 << 20} { // over the quarter, over the memory
 			err := s.Set(t.Context(), &abi.SetRequest{Key: []byte("large"), Value: make([]byte, size)}, &abi.SetResponse{})
 			require.Equal(t, abi.CodeTooLarge, abi.CodeOf(err), "%d bytes: %v", size, err)
 		}
-		require.Equal(t, "v", string(value(t, s, "k", abi.ConsistencyDefault).Value), "the instance lives")
+		require.Equal(t, "v", string(guesttest.Value(t, s, "k", abi.ConsistencyDefault).Value), "the instance lives")
 	})
 }

@@ -1,4 +1,4 @@
-package guests_test
+package httpstore_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -79,9 +80,9 @@ func newREST(t *testing.T) (*rest, string) {
 }
 
 // openHTTP opens httpstore with the grant for a server on this machine.
-func (o *opener) openHTTP(t *testing.T, url, grant string, properties ...string) (abi.Store, error) {
+func openHTTP(t *testing.T, o *guesttest.Module, url, grant string, properties ...string) (abi.Store, error) {
 	t.Helper()
-	cfg := sandbox.Config{Component: o.name}
+	var cfg sandbox.Config
 	cfg.Host.HTTP = []string{"GET,PUT,DELETE " + grant}
 	cfg.Host.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	cfg.Host.Secrets = func(_ context.Context, name string) (string, error) {
@@ -90,21 +91,14 @@ func (o *opener) openHTTP(t *testing.T, url, grant string, properties ...string)
 		}
 		return "opensesame", nil
 	}
-	s, err := o.modules.Open(t.Context(), o.wasm, cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() })
-	md := abi.Metadata{Name: o.name, Properties: map[string]string{"url": url}}
-	for i := 0; i < len(properties); i += 2 {
-		md.Properties[properties[i]] = properties[i+1]
-	}
-	return s, s.Init(t.Context(), md)
+	return o.TryOpen(t, cfg, append([]string{"url", url}, properties...)...)
 }
 
 func TestHTTPStoreSuite(t *testing.T) {
 	_, url := newREST(t)
-	o := read(t, "httpstore")
+	o := guesttest.Read(t, "httpstore")
 	storetest.Run(t, func(t *testing.T) abi.Store {
-		s, err := o.openHTTP(t, url, url+"/")
+		s, err := openHTTP(t, o, url, url+"/")
 		require.NoError(t, err)
 		return s
 	}, storetest.Options{Small: true, Shared: true})
@@ -113,14 +107,14 @@ func TestHTTPStoreSuite(t *testing.T) {
 // TestHTTPStoreKeys: whatever a key is, it is one resource below the url.
 func TestHTTPStoreKeys(t *testing.T) {
 	server, url := newREST(t)
-	s, err := read(t, "httpstore").openHTTP(t, url, url+"/")
+	s, err := openHTTP(t, guesttest.Read(t, "httpstore"), url, url+"/")
 	require.NoError(t, err)
 	keys := []string{"..", ".", "../../etc", "a/b", "a%2Fb", "a b?c#d", "ключ", "~2E", `\`, "x\r\nHost: evil", strings.Repeat("k", 1000)}
 	for _, key := range keys {
-		set(t, s, key, "value of "+key)
+		guesttest.Set(t, s, key, "value of "+key)
 	}
 	for _, key := range keys {
-		require.Equal(t, "value of "+key, string(value(t, s, key, abi.ConsistencyDefault).Value))
+		require.Equal(t, "value of "+key, string(guesttest.Value(t, s, key, abi.ConsistencyDefault).Value))
 	}
 	require.Len(t, server.values, len(keys), "two keys are one resource")
 }
@@ -128,8 +122,8 @@ func TestHTTPStoreKeys(t *testing.T) {
 // TestHTTPStoreErrors: what the service answers becomes the codes of a store.
 func TestHTTPStoreErrors(t *testing.T) {
 	server, url := newREST(t)
-	o := read(t, "httpstore")
-	s, err := o.openHTTP(t, url, url+"/")
+	o := guesttest.Read(t, "httpstore")
+	s, err := openHTTP(t, o, url, url+"/")
 	require.NoError(t, err)
 	get := func(s abi.Store) error {
 		return s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
@@ -146,7 +140,7 @@ func TestHTTPStoreErrors(t *testing.T) {
 	require.Equal(t, abi.CodeUnavailable, abi.CodeOf(s.(abi.Pinger).Ping(t.Context())))
 	server.status = 0
 	require.NoError(t, s.(abi.Pinger).Ping(t.Context()))
-	_, err = o.openHTTP(t, url+"?tenant=a", url+"/")
+	_, err = openHTTP(t, o, url+"?tenant=a", url+"/")
 	require.ErrorContains(t, err, "query")
 	server.status = 404
 	conditional := &abi.SetRequest{Key: []byte("k"), ETag: []byte("v1")}
@@ -155,20 +149,20 @@ func TestHTTPStoreErrors(t *testing.T) {
 	require.NoError(t, s.Delete(t.Context(), &abi.DeleteRequest{Key: []byte("k")}))
 	server.status, server.token = 0, "opensesame"
 	require.Equal(t, abi.CodePermission, abi.CodeOf(get(s)))
-	s, err = o.openHTTP(t, url, url+"/", "token", "service")
+	s, err = openHTTP(t, o, url, url+"/", "token", "service")
 	require.NoError(t, err)
 	require.ErrorIs(t, get(s), abi.ErrNotFound, "the token is sent")
-	_, err = o.openHTTP(t, url, url+"/", "token", "other")
+	_, err = openHTTP(t, o, url, url+"/", "token", "other")
 	require.ErrorContains(t, err, "was not granted")
 
-	s, err = o.openHTTP(t, url, "https://values.example/")
+	s, err = openHTTP(t, o, url, "https://values.example/")
 	require.NoError(t, err)
 	err = get(s)
 	require.Equal(t, abi.CodePermission, abi.CodeOf(err))
 	require.ErrorContains(t, err, "sandbox does not allow")
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	s, err = o.openHTTP(t, closed.URL, closed.URL)
+	s, err = openHTTP(t, o, closed.URL, closed.URL)
 	require.NoError(t, err)
 	require.Equal(t, abi.CodeUnavailable, abi.CodeOf(get(s)))
 }

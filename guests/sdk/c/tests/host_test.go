@@ -1,13 +1,8 @@
-package guests_test
+package c_test
 
 import (
 	"context"
-	"errors"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,29 +10,32 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
+
+const manifest = `{
+	"name": "passthrough", "version": "1.0.0", "abi": {"min": 1, "max": 1},
+	"features": ["ETAG", "TRANSACTIONAL", "TTL", "KEYS", "CONTENT_TYPE"],
+	"concurrency": {"mode": "pool", "max": 4}, "state": "host",
+	"metadata": {"type": "object"}, "license": "Apache-2.0",
+	"capabilities": [
+		{"name": "secret", "reason": "opens"}, {"name": "kv", "reason": "keeps the values"}, {"name": "config", "reason": "names the bucket"},
+		{"name": "metric", "reason": "counts"}, {"name": "tcp", "reason": "pings"}, {"name": "http", "reason": "pings"}
+	]
+}`
 
 // TestCHost runs the suite on a store that uses everything of the C kit that
 // asks the host for something.
 func TestCHost(t *testing.T) {
-	raw := filepath.Join(t.TempDir(), "out.wasm")
-	text, err := exec.Command("sdk/c/build.sh", raw, "sdk/c/passthrough_test.c").CombinedOutput()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 127 && os.Getenv("WASMSTATE_REQUIRE") != "1" {
-		t.Skipf("%s", text)
-	}
-	require.NoError(t, err, "%s", text)
-	require.Empty(t, string(text), "warnings of the compiler")
-	wasm, err := os.ReadFile(raw)
-	require.NoError(t, err)
+	wasm, said := guesttest.Build(t, "..", func(out string) []string { return []string{out, "passthrough_test.c"} })
+	require.Empty(t, said, "warnings of the compiler")
 	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	manifest := strings.Replace(rustManifest, `{"name": "kv",`, `{"name": "secret", "reason": "opens"}, {"name": "kv",`, 1)
 	wasm, err = m.Pack(wasm, []byte(manifest), false)
 	require.NoError(t, err)
-	kv, metrics, server, url := backend(t, "state.in-memory"), &counted{}, echo(t), mirror(t)
+	kv, metrics, server, url := guesttest.Backend(t, "state.in-memory"), &guesttest.Counted{}, guesttest.Echo(t), guesttest.Mirror(t)
 	open := func(t *testing.T) abi.Store {
 		cfg := sandbox.Config{Component: "passthrough"}
 		cfg.Host = hostfuncs.Config{
@@ -63,6 +61,6 @@ func TestCHost(t *testing.T) {
 	for range 20 { // more often than an instance may have connections or exchanges open
 		require.NoError(t, pinged.Ping(t.Context()))
 	}
-	require.Positive(t, metrics.reads)
-	require.Equal(t, metrics.reads, metrics.values)
+	require.Positive(t, metrics.Reads)
+	require.Equal(t, metrics.Reads, metrics.Values)
 }

@@ -1,14 +1,7 @@
-package guests_test
+package rust_test
 
 import (
-	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +9,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -30,51 +24,16 @@ const rustManifest = `{
 	]
 }`
 
-// compileRust builds a crate with the Rust kit, and skips the test if there is
-// no compiler; CI does not skip.
-func compileRust(t *testing.T, crate string) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "out.wasm")
-	text, err := exec.Command("sdk/rust/build.sh", crate, out).CombinedOutput()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 127 && os.Getenv("WASMSTATE_REQUIRE") != "1" {
-		t.Skipf("%s", text)
-	}
-	require.NoError(t, err, "%s", text)
-	wasm, err := os.ReadFile(out)
-	require.NoError(t, err)
-	return wasm
-}
-
-// mirror is a server that sends back the body and two headers of a request.
-func mirror(t *testing.T) string {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		for _, name := range []string{"X-One", "X-Two", "Content-Type"} {
-			w.Header().Set(name, r.Header.Get(name))
-		}
-		w.WriteHeader(http.StatusCreated)
-		_, _ = w.Write(body)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL + "/v1/"
-}
-
 // TestRustHost runs the suite on a store that uses everything of the Rust kit
 // that asks the host for something. Secrets are proved by guests/cipher.
 func TestRustHost(t *testing.T) {
-	wasm := compileRust(t, "sdk/rust/tests/guest")
+	wasm, _ := guesttest.Build(t, ".", func(out string) []string { return []string{"tests/guest", out} })
 	m, err := sandbox.New(sandbox.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	wasm, err = m.Pack(wasm, []byte(rustManifest), false)
 	require.NoError(t, err)
-	kv, metrics, server, url := backend(t, "state.in-memory"), &counted{}, echo(t), mirror(t)
+	kv, metrics, server, url := guesttest.Backend(t, "state.in-memory"), &guesttest.Counted{}, guesttest.Echo(t), guesttest.Mirror(t)
 	open := func(t *testing.T) abi.Store {
 		cfg := sandbox.Config{Component: "passthrough"}
 		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
@@ -94,6 +53,6 @@ func TestRustHost(t *testing.T) {
 	for range 20 { // more often than an instance may have connections or exchanges open
 		require.NoError(t, pinged.Ping(t.Context()))
 	}
-	require.Positive(t, metrics.reads)
-	require.Equal(t, metrics.reads, metrics.values)
+	require.Positive(t, metrics.Reads)
+	require.Equal(t, metrics.Reads, metrics.Values)
 }
