@@ -8,6 +8,8 @@ BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
 
+.DELETE_ON_ERROR:
+
 .PHONY: help
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -64,7 +64,7 @@ the store's type, state.NAME: lower-case letters, digits, dots and dashes.`,
 			if dir == "" {
 				dir = args[0]
 			}
-			files, err := project(l, args[0])
+			files, err := project(l, args[0], self())
 			if err != nil {
 				return err
 			}
@@ -120,7 +120,9 @@ func crate(name string) string {
 }
 
 // project returns the files of a new store by their slash-separated names.
-func project(l language, name string) (map[string][]byte, error) {
+//
+// self is the path of this command, for the Makefile; empty = unknown.
+func project(l language, name, self string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for from, to := range l.sdk {
 		if err := copySDK(files, from, to); err != nil {
@@ -144,7 +146,7 @@ func project(l language, name string) (map[string][]byte, error) {
 				return err
 			}
 			var out bytes.Buffer
-			if err := t.Execute(&out, map[string]string{"Name": name, "Crate": crate(name), "Lang": l.name, "Source": l.next}); err != nil {
+			if err := t.Execute(&out, map[string]string{"Name": name, "Crate": crate(name), "Lang": l.name, "Source": l.next, "Self": self}); err != nil {
 				return err
 			}
 			rel := strings.TrimSuffix(strings.TrimPrefix(p, dir+"/"), ".tmpl")
@@ -156,6 +158,16 @@ func project(l language, name string) (map[string][]byte, error) {
 		}
 	}
 	return files, nil
+}
+
+// self is the path of this command; empty if it will not be there later, as
+// with go run, or if a Makefile could not name it.
+func self() string {
+	path, err := os.Executable()
+	if err != nil || strings.Contains(path, "go-build") || strings.ContainsAny(path, " \t$#:%\\") {
+		return ""
+	}
+	return path
 }
 
 // copySDK takes what a store is built from, not the tests of it.

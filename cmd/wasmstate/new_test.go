@@ -64,9 +64,21 @@ func TestNewBuildsAndPasses(t *testing.T) {
 			require.NoError(t, err, string(text))
 			require.Contains(t, string(text), "state.my-store.2")
 			require.Contains(t, string(text), " 0 do not, ")
+			// The first commands of the authors' guide, on what new made.
+			wasm, state := filepath.Join(dir, "my-store.2.wasm"), filepath.Join(dir, "data.json")
+			for _, args := range [][]string{{"set", "b", "2"}, {"set", "a", "1"}, {"set", "a", "1!"}} {
+				code, _, errs := command(t, append([]string{"call", wasm, "--state", state}, args...)...)
+				require.Zero(t, code, errs)
+			}
+			code, out, errs = command(t, "call", wasm, "get", "a", "--state", state)
+			require.Zero(t, code, errs)
+			require.Equal(t, "1!", out)
+			code, out, errs = command(t, "call", wasm, "keys", "--state", state)
+			require.Zero(t, code, errs)
+			require.Equal(t, "a\nb\n", out)
 			module, err := os.Stat(filepath.Join(dir, "my-store.2.wasm"))
 			require.NoError(t, err)
-			if most := map[string]int64{"c": 8 << 10, "zig": 8 << 10, "assemblyscript": 16 << 10, "rust": 32 << 10}[l.name]; most > 0 {
+			if most := map[string]int64{"c": 10 << 10, "zig": 10 << 10, "assemblyscript": 24 << 10, "rust": 40 << 10}[l.name]; most > 0 {
 				require.Less(t, module.Size(), most, "a small store has to make a small module")
 			}
 		})

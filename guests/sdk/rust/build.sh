@@ -14,18 +14,26 @@ std_source() { [ -f "$("$1" --print sysroot)/lib/rustlib/src/rust/library/Cargo.
 has_target() { [ -d "$("$1" --print sysroot)/lib/rustlib/$target/lib" ]; }
 
 cargo= rustc= flags=()
-# WASMSTATE_RUST_BIN is a folder with rustc and cargo to use.
-for dir in ${WASMSTATE_RUST_BIN:-} /usr/bin "$(dirname "$(command -v rustc || echo /none/rustc)")"; do
-	[ -x "$dir/rustc" ] && [ -x "$dir/cargo" ] || continue
-	if has_target "$dir/rustc"; then
+# WASMSTATE_RUST_BIN is a folder with rustc and cargo to use, and no other; else a
+# compiler that has the target goes before one that has to build it.
+dirs=("$(dirname "$(command -v rustc || echo /none/rustc)")" /usr/bin)
+[ -z "${WASMSTATE_RUST_BIN:-}" ] || dirs=("$WASMSTATE_RUST_BIN")
+for dir in "${dirs[@]}"; do
+	if [ -x "$dir/rustc" ] && [ -x "$dir/cargo" ] && has_target "$dir/rustc"; then
 		cargo=$dir/cargo rustc=$dir/rustc
-		break
-	elif std_source "$dir/rustc" && linker=$(command -v wasm-ld-19 || command -v wasm-ld || command -v rust-lld); then
-		cargo=$dir/cargo rustc=$dir/rustc flags=(-Z build-std=std,panic_abort)
-		export RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
 		break
 	fi
 done
+for dir in "${dirs[@]}"; do
+	[ -z "$cargo" ] && [ -x "$dir/rustc" ] && [ -x "$dir/cargo" ] || continue
+	if std_source "$dir/rustc" && linker=$(command -v wasm-ld-19 || command -v wasm-ld || command -v rust-lld); then
+		cargo=$dir/cargo rustc=$dir/rustc flags=(-Z build-std=std,panic_abort)
+		export RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
+	fi
+done
+if [ -n "${flags[*]}" ] && [ ! -d "$CARGO_TARGET_DIR/$target" ]; then
+	echo "rust: $rustc has no standard library for $target; building it from its source takes a minute or two, once. rustup target add $target has it ready" >&2
+fi
 if [ -z "$cargo" ]; then
 	echo "rust: no compiler for $target: rustup target add $target, or apt-get install rustc-web cargo-web rust-web-src lld-19" >&2
 	exit 127
