@@ -9,6 +9,11 @@
 set -uo pipefail
 cd "$(dirname "$0")"
 step=$1 name=$2
+# The committed modules in Rust are what Debian's compiler makes; where it is, it
+# goes before a rustup with the target.
+if [ -z "${WASMSTATE_RUST_BIN:-}" ] && [ -f "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ]; then
+	export WASMSTATE_RUST_BIN=/usr/bin
+fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/internal/text"
@@ -26,6 +27,7 @@ type Info struct {
 	Exports, Imports           []string // "name (i32) -> i64", "module.name (i32) -> ()"
 	MemoryPages, MemoryMax     uint32   // declared minimum and maximum in 64 KiB pages; max 0 = none declared
 	Score                      string   // the measure of work that the limits are checked against, for people
+	Problems                   []string // why it would not run, whatever is granted; nil = nothing is known
 }
 
 // Capability is one wish of a module.
@@ -56,6 +58,9 @@ func (mod *Module) Info() *Info {
 	score := mod.parsed.Score()
 	info.Score = fmt.Sprintf("%d functions, %d bytes of code, %d locals, about %d ms of compiling of %d allowed",
 		score.Functions, score.Code, score.Locals, score.Work/1000, mod.limits.Work/1000)
+	cfg := Config{Component: f.Name}
+	ec, wrong := mod.engineConfig(&cfg)
+	info.Problems = slices.Concat(wrong, mod.checkExports(&ec), mod.unwished(), mod.unknownImports())
 	return info
 }
 

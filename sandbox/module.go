@@ -74,6 +74,9 @@ func (s *Sandbox) limitsWith(over map[string]int64) (wasmbin.Limits, error) {
 // Type is the store type that the module registers: "state." and its name.
 func (mod *Module) Type() string { return "state." + mod.manifest.Name }
 
+// Features are those that the module declares.
+func (mod *Module) Features() abi.Features { return mod.features }
+
 // Digest is "sha256:" and the hash of the module's bytes in hexadecimal.
 func (mod *Module) Digest() string { return mod.parsed.Digest() }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
 )
@@ -17,8 +18,8 @@ import (
 // that is wrong: the module, the manifest, exports that the manifest promises,
 // capabilities that are imported and not wished.
 func (s *Sandbox) Pack(wasm, manifest []byte, keepDebug bool) ([]byte, error) {
-	if _, err := wasmbin.ParseManifest(manifest); err != nil {
-		return nil, refusal("", err.Error())
+	if err := CheckManifest(manifest); err != nil {
+		return nil, err
 	}
 	packed, err := wasm, error(nil)
 	if !keepDebug {
@@ -38,10 +39,34 @@ func (s *Sandbox) Pack(wasm, manifest []byte, keepDebug bool) ([]byte, error) {
 	ec, wrong := mod.engineConfig(&cfg)
 	wrong = append(wrong, mod.checkExports(&ec)...)
 	wrong = append(wrong, mod.unwished()...)
+	wrong = append(wrong, mod.unknownImports()...)
 	if len(wrong) > 0 {
 		return nil, refusal(mod.manifest.Name, strings.Join(wrong, "; "))
 	}
 	return packed, nil
+}
+
+// CheckManifest finds what is wrong with a manifest (JSON) by itself, with line
+// and column. An error is a [*fault.Error] of kind load that lists everything.
+func CheckManifest(manifest []byte) error {
+	if _, err := wasmbin.ParseManifest(manifest); err != nil {
+		return refusal("", err.Error())
+	}
+	return nil
+}
+
+// unknownImports lists what no host offers, whatever is granted.
+func (mod *Module) unknownImports() []string {
+	var all []string
+	for _, i := range mod.parsed.Imports() {
+		all = append(all, i.Module)
+	}
+	host, err := hostfuncs.New(hostfuncs.Config{Optional: all})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer host.Close()
+	return mod.checkImports(host)
 }
 
 // unwished lists the capabilities that the module imports and does not give a

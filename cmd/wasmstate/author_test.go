@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 )
 
 const (
@@ -221,4 +223,82 @@ func TestCall(t *testing.T) {
 	code, _, errs = command(t, "call", minimalGuest, "--state", state, "get", "a")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "EXPORT")
+}
+
+// TestCheckFindsTheUndeclared: a store that does more than it says is found
+// out, one that does what it says is not.
+func TestCheckFindsTheUndeclared(t *testing.T) {
+	dir := t.TempDir()
+	for features, want := range map[string]string{"[ETAG]": "TRANSACTIONAL,TTL,KEYS,EXPORT,CONTENT_TYPE", "[]": "ETAG,"} {
+		write(t, dir, "wasmstate.yaml", "name: led\nversion: 1.0.0\nstate: instance\nfeatures: "+features+"\n")
+		module := filepath.Join(dir, "led.wasm")
+		code, _, errs := command(t, "pack", memoryGuest, "--manifest", filepath.Join(dir, "wasmstate.yaml"), "-o", module)
+		require.Zero(t, code, errs)
+		code, out, _ := command(t, "check", module, "--soak", "1000")
+		require.Equal(t, exitFailed, code, out)
+		require.Contains(t, out, "FAIL  features.declared")
+		require.Contains(t, out, want)
+	}
+}
+
+// TestGreenCheckIsQuiet: what the suite provokes is no alarm, unless asked for.
+func TestGreenCheckIsQuiet(t *testing.T) {
+	const module = "../../guests/memory-as/memory-as.wasm"
+	code, out, errs := command(t, "check", module, "--soak", "1000")
+	require.Zero(t, code, out)
+	require.Empty(t, errs)
+	code, out, errs = command(t, "check", module, "--soak", "1000", "--log-level", "debug")
+	require.Zero(t, code, out)
+	require.NotEmpty(t, errs)
+	code, _, errs = command(t, "check", module, "--log-level", "loud")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "debug, info, warn and error")
+}
+
+// TestManifestErrorsStandAtTheLine of the file that the author wrote, and pack
+// finds what check and inspect find.
+func TestManifestErrorsStandAtTheLine(t *testing.T) {
+	dir := write(t, t.TempDir(), "wasmstate.yaml", `# my store
+name: led
+version: 1.0.0
+
+features:
+- ETAG
+- KEYZ
+description: größer
+capabilities:
+- {name: kvv, reason: x}
+- name: http
+metadata:
+  type: objekt
+`)
+	file := filepath.Join(dir, "wasmstate.yaml")
+	code, _, errs := command(t, "pack", memoryGuest, "--manifest", file, "-o", filepath.Join(dir, "x.wasm"))
+	require.Equal(t, exitFailed, code)
+	for _, want := range []string{
+		file + ": ", `line 7, column 3: there is no feature "KEYZ", did you mean "KEYS"?`, `line 10, column 3: there is no capability "kvv"`,
+		`line 11, column 3: capability "http" needs a reason`, `line 13, column 9: there is no type "objekt", did you mean "object"?`,
+	} {
+		require.Contains(t, errs, want)
+	}
+	require.NoFileExists(t, filepath.Join(dir, "x.wasm"))
+}
+
+// TestUnknownImports are found by pack, inspect and check in the same words.
+func TestUnknownImports(t *testing.T) {
+	const module = "../../guests/hostile/import-unknown.wasm"
+	dir := write(t, t.TempDir(), "wasmstate.yaml", "name: led\nversion: 1.0.0\n")
+	code, _, errs := command(t, "pack", module, "--manifest", filepath.Join(dir, "wasmstate.yaml"), "-o", filepath.Join(dir, "x.wasm"))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "and there is no")
+
+	wasm, err := os.ReadFile(module)
+	require.NoError(t, err)
+	write(t, dir, "packed.wasm", string(guestbuild.WithManifest(wasm, 0, "pool")))
+	_, out, _ := command(t, "inspect", filepath.Join(dir, "packed.wasm"))
+	require.Contains(t, out, "problem")
+	require.Contains(t, out, "and there is no")
+	code, _, errs = command(t, "check", filepath.Join(dir, "packed.wasm"))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "and there is no")
 }

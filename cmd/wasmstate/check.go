@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +27,12 @@ the caller. Exits with 1 if anything fails.`,
 		Example: "  wasmstate check store.wasm --set prefix=x\n  wasmstate check cipher.wasm --grant kv:data --grant secret:key=correcthorse",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// The suite provokes faults on purpose. What a module says of them is of
+			// interest when a rule does not hold, or to whoever asks for it.
+			var said bytes.Buffer
+			if !cmd.Flags().Changed("log-level") {
+				f.logTo = &said
+			}
 			t, err := f.open(cmd, args[0])
 			if err != nil {
 				return err
@@ -36,7 +43,7 @@ the caller. Exits with 1 if anything fails.`,
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			report.Results = append(report.Results, t.soak(cmd.Context(), soak), t.memoryCap(cmd.Context()), t.deadline(cmd.Context()))
+			report.Results = append(report.Results, t.undeclared(cmd.Context()), t.soak(cmd.Context(), soak), t.memoryCap(cmd.Context()), t.deadline(cmd.Context()))
 			failed := report.Failed()
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
@@ -48,6 +55,10 @@ the caller. Exits with 1 if anything fails.`,
 				printReport(cmd.OutOrStdout(), args[0], t.info, &report, verbose, time.Since(begin))
 			}
 			if len(failed) > 0 {
+				if said.Len() > 0 {
+					fmt.Fprintln(cmd.ErrOrStderr(), "what was logged meanwhile (--log-level shows it as it comes):")
+					_, _ = cmd.ErrOrStderr().Write(said.Bytes()[max(0, said.Len()-maxSaid):])
+				}
 				return errSilent
 			}
 			return nil
@@ -59,6 +70,9 @@ the caller. Exits with 1 if anything fails.`,
 	cmd.Flags().IntVar(&soak, "soak", 200_000, "writes of the memory check")
 	return cmd
 }
+
+// maxSaid is how many bytes of log a failed check shows, the last ones.
+const maxSaid = 16 << 10
 
 func printReport(w io.Writer, path string, info *sandbox.Info, r *storetest.Report, verbose bool, took time.Duration) {
 	passed, skipped := 0, 0

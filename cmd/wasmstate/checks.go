@@ -105,6 +105,59 @@ func (t *tool) memoryCap(ctx context.Context) storetest.Result {
 	})
 }
 
+// undeclared opens the module as if it declared all that its exports allow, and
+// looks for what works all the same: what is not declared is not offered to
+// anybody, and may be broken without a rule that says so. Kits export everything
+// and do bulk operations by single ones, so that an export alone says nothing.
+func (t *tool) undeclared(ctx context.Context) storetest.Result {
+	return timed("features.declared", "what the store does is declared", func() error {
+		declared := t.module.Features()
+		all := *t
+		all.module = t.module.WithFeatures(t.module.Offers())
+		s, err := all.store(ctx)
+		if err != nil {
+			return fmt.Errorf("with all features that its exports allow: %w", err)
+		}
+		defer s.Close()
+		var found abi.Features
+		key := []byte("undeclared")
+		set := func(req abi.SetRequest) (abi.GetResponse, bool) {
+			req.Key, req.Value = key, []byte("1")
+			var resp abi.GetResponse
+			ok := s.Set(ctx, &req, &abi.SetResponse{}) == nil && s.Get(ctx, &abi.GetRequest{Key: key}, &resp) == nil
+			return resp, ok
+		}
+		resp, ok := set(abi.SetRequest{ContentType: []byte("text/plain")})
+		if !ok {
+			resp, _ = set(abi.SetRequest{})
+		}
+		if len(resp.ETag) > 0 {
+			found |= abi.FeatureETag
+		}
+		if len(resp.ContentType) > 0 {
+			found |= abi.FeatureContentType
+		}
+		if resp, ok := set(abi.SetRequest{TTL: time.Hour}); ok && resp.ExpiresAt != 0 {
+			found |= abi.FeatureTTL
+		} else if ok && !declared.Has(abi.FeatureTTL) {
+			return errors.New("it takes a time to live, does not keep it, and does not declare TTL: the value would live for ever; refuse it with UNSUPPORTED")
+		}
+		if l, ok := s.(abi.Lister); ok && l.Keys(ctx, &abi.KeysRequest{Limit: 1}, &abi.KeysResponse{}) == nil {
+			found |= abi.FeatureKeys
+		}
+		if tx, ok := s.(abi.Transactor); ok && tx.Transact(ctx, []abi.Op{{SetRequest: abi.SetRequest{Key: key, Value: key}}}) == nil {
+			found |= abi.FeatureTransactional
+		}
+		if e, ok := s.(abi.Exporter); ok && e.Export(ctx, &abi.ExportRequest{MaxBytes: 1 << 10}, &abi.ExportResponse{}) == nil {
+			found |= abi.FeatureExport
+		}
+		if found &^= declared; found != 0 {
+			return fmt.Errorf("it does %s, and does not declare it: add it to features in the manifest, or leave it out", found)
+		}
+		return nil
+	})
+}
+
 // timed runs one check.
 func timed(id, doc string, run func() error) storetest.Result {
 	begin := time.Now()

@@ -65,7 +65,7 @@ func inspectJSON(w io.Writer, info *sandbox.Info) error {
 		"features": append([]string{}, info.Features.Names()...), "concurrency": info.Concurrency, "maxInstances": info.MaxInstances, "state": info.State,
 		"metadata": schema, "capabilities": capabilities, "memory": info.Memory, "maxTransactionOps": info.MaxTransactionOps,
 		"license": info.License, "source": info.Source, "exports": info.Exports, "imports": info.Imports,
-		"memoryPages": info.MemoryPages, "memoryMaxPages": info.MemoryMax, "score": info.Score,
+		"problems": append([]string{}, info.Problems...), "memoryPages": info.MemoryPages, "memoryMaxPages": info.MemoryMax, "score": info.Score,
 	})
 }
 
@@ -97,6 +97,9 @@ func inspectText(w io.Writer, info *sandbox.Info) {
 	}
 	row("memory", memory)
 	row("limits", info.Score)
+	for _, p := range info.Problems {
+		row("problem", p)
+	}
 	row("license", info.License)
 	row("source", info.Source)
 	_ = tw.Flush()

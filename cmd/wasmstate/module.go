@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,6 +26,8 @@ type moduleFlags struct {
 	memory  string
 	timeout time.Duration
 	debug   bool
+	level   string
+	logTo   io.Writer // nil = the command's error stream
 }
 
 func (f *moduleFlags) add(cmd *cobra.Command) {
@@ -33,14 +36,15 @@ func (f *moduleFlags) add(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.grant, "grant", nil, grantUsage())
 	fl.StringVar(&f.memory, "memory", "", "cap of the guest's memory, such as 32MiB; empty = what the runtime would give")
 	fl.DurationVar(&f.timeout, "timeout", 0, "time limit of one operation; 0 = what the runtime would give")
+	fl.StringVar(&f.level, "log-level", "warn", "which log lines are shown, the guest's own included: debug, info, warn or error")
 	fl.BoolVar(&f.debug, "debug", false, "run without fuel and keep line numbers in traps")
 }
 
 // tool is a module that was read, with what it takes to open stores of it.
 type tool struct {
 	modules *sandbox.Sandbox
+	module  *sandbox.Module
 	info    *sandbox.Info
-	wasm    []byte
 	cfg     sandbox.Config
 	md      abi.Metadata
 	grants  grants
@@ -63,7 +67,7 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tool{wasm: wasm}
+	t := &tool{}
 	name := strings.TrimSuffix(filepath.Base(path), ".wasm")
 	t.md = abi.Metadata{Name: name, Properties: map[string]string{}}
 	for _, pair := range f.set {
@@ -73,9 +77,13 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 		}
 		t.md.Properties[k] = v
 	}
-	log, err := newLogger(cmd, "warn", "text")
+	to := f.logTo
+	if to == nil {
+		to = cmd.ErrOrStderr()
+	}
+	log, err := newLogger(to, f.level, "text")
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	t.cfg = sandbox.Config{Component: name, Logger: slog.New(zapslog.NewHandler(log.Core(), zapslog.WithCaller(false), zapslog.AddStacktraceAt(slog.LevelError+1))).With("component", name), Settings: sandbox.Settings{Timeout: f.timeout, Debug: f.debug}}
 	if f.memory != "" {
@@ -90,16 +98,17 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 	if t.modules, err = sandbox.New(sandbox.Options{CacheDir: defaultCacheDir()}); err != nil {
 		return nil, err
 	}
-	if t.info, err = t.modules.Inspect(wasm); err != nil {
+	if t.module, err = t.modules.Parse(wasm, nil); err != nil {
 		t.close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	t.info = t.module.Info()
 	return t, nil
 }
 
 // store opens and initialises a store of the module.
 func (t *tool) store(ctx context.Context) (abi.Store, error) {
-	s, err := t.modules.Open(ctx, t.wasm, t.cfg)
+	s, err := t.module.Open(ctx, t.cfg)
 	if err != nil {
 		return nil, err
 	}

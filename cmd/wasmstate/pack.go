@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasmstate/wasmstate/internal/modulemanifest"
 	"github.com/wasmstate/wasmstate/internal/text"
-	"github.com/wasmstate/wasmstate/runtime"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -36,9 +36,16 @@ abi/SPEC.md chapter 8. An older manifest in the module is replaced.`,
 			if err != nil {
 				return fmt.Errorf("manifest: %w", err)
 			}
-			doc, err := runtime.ManifestJSON(source)
+			doc, err := modulemanifest.JSON(source)
 			if err != nil {
 				return fmt.Errorf("manifest %s: %w", manifest, err)
+			}
+			placed, err := modulemanifest.InPlace(source)
+			if err != nil {
+				return fmt.Errorf("manifest %s: %w", manifest, err)
+			}
+			if err := sandbox.CheckManifest(placed); err != nil {
+				return fmt.Errorf("%s: %w", manifest, err)
 			}
 			modules, err := sandbox.New(sandbox.Options{})
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -93,7 +94,7 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	if len(f.paths) == 0 {
 		return usageError{errors.New("--components-path is missing: the folder of the component files")}
 	}
-	log, err := newLogger(cmd, f.logLevel, f.logFormat)
+	log, err := newLogger(cmd.ErrOrStderr(), f.logLevel, f.logFormat)
 	if err != nil {
 		return usageError{err}
 	}
@@ -163,8 +164,8 @@ func reloadOnHangup(ctx context.Context, rt *runtime.Runtime, log *zap.Logger) (
 	}
 }
 
-// newLogger writes to the command's error stream.
-func newLogger(cmd *cobra.Command, level, format string) (*zap.Logger, error) {
+// newLogger returns a logger that writes to a stream.
+func newLogger(to io.Writer, level, format string) (*zap.Logger, error) {
 	lvl, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn and error", level)
@@ -181,5 +182,5 @@ func newLogger(cmd *cobra.Command, level, format string) (*zap.Logger, error) {
 	default:
 		return nil, fmt.Errorf("--log-format %q is neither text nor json", format)
 	}
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(cmd.ErrOrStderr())), lvl)), nil
+	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(to)), lvl)), nil
 }

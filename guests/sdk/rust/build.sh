@@ -31,7 +31,7 @@ for dir in "${dirs[@]}"; do
 		export RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
 	fi
 done
-if [ -n "${flags[*]}" ] && [ ! -d "$CARGO_TARGET_DIR/$target" ]; then
+if [ -n "${flags[*]:-}" ] && [ ! -d "$CARGO_TARGET_DIR/$target" ]; then
 	echo "rust: $rustc has no standard library for $target; building it from its source takes a minute or two, once. rustup target add $target has it ready" >&2
 fi
 if [ -z "$cargo" ]; then

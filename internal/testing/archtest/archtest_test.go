@@ -63,10 +63,11 @@ func rules() []rule {
 		{folder: "runtime/internal/admin", allow: []string{"abi", "internal/text", zap, "runtime/handle", "runtime/internal/component", "runtime/internal/stateapi"}},
 		{folder: "runtime/internal/serve", allow: []string{zap, "golang.org/x/net/netutil"}},
 
-		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "internal/text", "sandbox", "sandbox/fault", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap, "go.uber.org/zap/exp/zapslog"}},
+		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "internal/text", "internal/modulemanifest", "sandbox", "sandbox/fault", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap, "go.uber.org/zap/exp/zapslog"}},
 		{folder: "examples", allow: []string{"abi/...", "hostfuncs", "runtime", "builtin/...", zap}},
 		{folder: "internal/text"}, // a leaf: the standard library only
-		{folder: "internal/testing", allow: []string{"abi/...", "sandbox", "runtime", "builtin/..."}},
+		{folder: "internal/modulemanifest", allow: []string{"abi", "gopkg.in/yaml.v3"}},
+		{folder: "internal/testing", allow: []string{"abi/...", "hostfuncs", "internal/modulemanifest", "internal/testing/...", "github.com/stretchr/testify/...", "sandbox", "runtime", "builtin/..."}},
 		{folder: ""}, // the root package embeds sources and imports nothing
 	}
 }

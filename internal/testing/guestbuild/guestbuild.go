@@ -17,7 +17,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/modulemanifest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -158,7 +158,7 @@ func compile(root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := runtime.ManifestJSON(manifest)
+	doc, err := modulemanifest.JSON(manifest)
 	if err != nil {
 		return nil, err
 	}

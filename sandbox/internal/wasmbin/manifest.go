@@ -89,6 +89,7 @@ func ParseManifest(b []byte) (*Manifest, error) {
 				d.wrong(n, "metadata must be a JSON Schema, an object")
 				return
 			}
+			d.schema(n, "metadata", 0)
 			m.Metadata = json.RawMessage(b[n.start:n.end:n.end])
 		},
 		"capabilities":      func(n *node) { d.capabilities(n, &m.Capabilities) },
@@ -155,6 +156,9 @@ func (d *decoder) features(n *node, to *abi.Features) {
 	}
 }
 
+// capabilities are the families of host functions that a module can wish.
+var capabilities = []string{"clock", "config", "http", "kv", "log", "metric", "random", "secret", "tcp"}
+
 func (d *decoder) capabilities(n *node, to *[]Capability) {
 	seen := map[string]bool{}
 	for _, item := range d.array(n, "capabilities", maxCapabilities) {
@@ -173,6 +177,10 @@ func (d *decoder) capabilities(n *node, to *[]Capability) {
 			d.wrong(item, "a capability needs a name")
 		case seen[c.Name]:
 			d.wrong(item, "capability %s is there twice", quote(c.Name))
+		case c.Name != "" && !contains(capabilities, c.Name):
+			d.unknown(item, "capability", c.Name, capabilities)
+		case c.Name != "" && c.Reason == "":
+			d.wrong(item, "capability %s needs a reason, for the operator who grants it", quote(c.Name))
 		}
 		seen[c.Name] = true
 		*to = append(*to, c)

@@ -24,7 +24,7 @@ import (
 	"github.com/wasmstate/wasmstate/guests/sdk/go/http"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
-	"github.com/wasmstate/wasmstate/runtime"
+	"github.com/wasmstate/wasmstate/internal/modulemanifest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
@@ -105,7 +105,7 @@ func builds(t *testing.T) map[string][]byte {
 	require.NoError(t, err)
 	manifest, err := os.ReadFile("testdata/fetch/wasmstate.yaml")
 	require.NoError(t, err)
-	json, err := runtime.ManifestJSON(manifest)
+	json, err := modulemanifest.JSON(manifest)
 	require.NoError(t, err)
 	all["tinygo"], err = m.Pack(wasm, json, false)
 	require.NoError(t, err)
