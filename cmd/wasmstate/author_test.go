@@ -277,7 +277,7 @@ metadata:
 	require.Equal(t, exitFailed, code)
 	for _, want := range []string{
 		file + ": ", `line 7, column 3: there is no feature "KEYZ", did you mean "KEYS"?`, `line 10, column 3: there is no capability "kvv"`,
-		`line 11, column 3: capability "http" needs a reason`, `line 13, column 9: there is no type "objekt", did you mean "object"?`,
+		`line 11, column 3: capability "http" needs a reason`, `line 13, column`, `there is no type "objekt", did you mean "object"?`,
 	} {
 		require.Contains(t, errs, want)
 	}
