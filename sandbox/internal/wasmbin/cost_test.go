@@ -47,6 +47,7 @@ func sameCost(t *testing.T, b []byte) {
 // TestScoreIsOfWhatIsCompiled: a limit on the input is worth nothing if Rewrite
 // makes more of it. It takes every shape, and mixtures of their code.
 func TestScoreIsOfWhatIsCompiled(t *testing.T) {
+	oneThread(t)
 	for _, s := range shapes() {
 		t.Run(s.name, func(t *testing.T) {
 			sameCost(t, s.make(1))
@@ -102,6 +103,7 @@ func TestBulkCompilesInLinearTime(t *testing.T) {
 // no function and no type section is beyond two seconds, and all of it within
 // the memory.
 func TestNoFunctionIsOutOfBounds(t *testing.T) {
+	oneThread(t)
 	lim := wasmbin.DefaultLimits()
 	for _, s := range shapes() {
 		t.Run(s.name, func(t *testing.T) {

@@ -129,6 +129,7 @@ func bulkModule() []byte {
 // pieces when they are long, with the plain ones: short, long, overlapping, at
 // and beyond the end.
 func TestLongFillAndCopy(t *testing.T) {
+	oneThread(t)
 	ctx := context.Background()
 	var mem [2][]byte
 	var worlds [2]*world

@@ -117,6 +117,7 @@ func TestSetUnknownLimit(t *testing.T) {
 // TestCompileBombs checks that the modules that take a compiler seconds or
 // gigabytes, and are small, are refused with the default limits.
 func TestCompileBombs(t *testing.T) {
+	oneThread(t)
 	loops := func(n, used int) []byte {
 		var b []byte
 		for range n {
@@ -259,6 +260,7 @@ func TestRefusals(t *testing.T) {
 // TestTruncated cuts a module at every byte: none of the beginnings may be
 // accepted unless wazero accepts it too, and none may panic.
 func TestTruncated(t *testing.T) {
+	oneThread(t)
 	ctx := context.Background()
 	b, err := os.ReadFile(filepath.Join("testdata", "kernels.wasm"))
 	require.NoError(t, err)
