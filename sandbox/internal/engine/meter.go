@@ -40,6 +40,10 @@ const (
 	// grace is how long a guest may go on after its caller left. Most
 	// operations end within it, and a finished operation saves the instance.
 	grace = 2 * time.Millisecond
+	// lateness is how long after its deadline a guest may use up its fuel, and
+	// dearUnit what a unit of it may take.
+	lateness = 2 * time.Millisecond
+	dearUnit = 500 * time.Nanosecond
 	// patience is how long a guest has the processor for itself before it
 	// yields at every refill.
 	patience = time.Millisecond
@@ -188,7 +192,7 @@ func (in *Instance) refill(caller api.Module) {
 	if in.fuel == nil { // the start function: the instance is not complete
 		in.findFuel(caller)
 	}
-	slice := in.g.cfg.Code.Slice
+	slice := nextSlice(in.g.cfg.Code.Slice, in.ctx.deadline.Sub(in.ctx.last))
 	in.refills++
 	in.spent += in.granted - int64(in.fuel.Get())
 	in.granted = slice
@@ -198,6 +202,13 @@ func (in *Instance) refill(caller api.Module) {
 		in.state.Fuel = 0
 	}
 	in.fuel.Set(uint64(in.granted))
+}
+
+// nextSlice is how much a guest gets, of slice at most, with so much time left:
+// less as the deadline comes near, because a unit of fuel may be a store to a
+// page that was never touched, which takes some hundred nanoseconds and not one.
+func nextSlice(slice int64, left time.Duration) int64 {
+	return min(slice, int64((max(left, 0)+lateness)/dearUnit))
 }
 
 // used returns the fuel spent since the last time it was asked.
