@@ -21,6 +21,10 @@ import (
 // use between two looks at the clock: some 100 µs.
 const fuelSlice = 100_000
 
+// firstSlice is what an instance begins with, before anybody looked at the
+// clock: little, because all of its memory is new and slow.
+const firstSlice = 4_000
+
 // Module is a module that was parsed and is within the limits. It is parsed
 // and hashed once; checks, descriptions and stores come from the parsed form.
 // Immutable and safe for concurrent use; it keeps the bytes it was made of.
@@ -203,8 +207,9 @@ func (mod *Module) code(meter Meter, debug bool) (engine.Code, error) {
 		code.Meter = engine.MeterWazero
 		return code, nil
 	case MeterFuel:
-		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: fuelSlice, MaxTable: uint32(mod.limits.TableElements)})
+		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: firstSlice, MaxTable: uint32(mod.limits.TableElements)})
 		code.Bytes, code.Meter, code.Slice, code.Debug = metered, engine.MeterFuel, fuelSlice, false
+		code.First = firstSlice
 		code.FuelGlobal, code.RefillModule, code.RefillName = wasmbin.FuelGlobal, wasmbin.RefillModule, wasmbin.RefillName
 		return code, err
 	}

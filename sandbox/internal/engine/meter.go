@@ -33,7 +33,8 @@ type Code struct {
 	// imported function () -> () that is called when it is below zero and sets
 	// it to Slice again.
 	FuelGlobal, RefillModule, RefillName string
-	Slice                                int64 // units of fuel between two looks at the clock
+	Slice                                int64 // units of fuel between two looks at the clock, at most
+	First                                int64 // units that the module begins with; 0 = Slice
 }
 
 const (
@@ -192,7 +193,7 @@ func (in *Instance) refill(caller api.Module) {
 	if in.fuel == nil { // the start function: the instance is not complete
 		in.findFuel(caller)
 	}
-	slice := nextSlice(in.g.cfg.Code.Slice, in.ctx.deadline.Sub(in.ctx.last))
+	slice := nextSlice(in.g.cfg.Code.Slice, min(in.ctx.deadline.Sub(in.ctx.last), in.ctx.timeout))
 	in.refills++
 	in.spent += in.granted - int64(in.fuel.Get())
 	in.granted = slice
@@ -224,7 +225,9 @@ func (in *Instance) used() int64 {
 
 func (in *Instance) findFuel(m api.Module) {
 	in.fuel, _ = m.ExportedGlobal(in.g.cfg.Code.FuelGlobal).(api.MutableGlobal)
-	in.granted = in.g.cfg.Code.Slice
+	if in.granted = in.g.cfg.Code.First; in.granted == 0 {
+		in.granted = in.g.cfg.Code.Slice
+	}
 }
 
 // errOverflow stops a guest whose call stack passes maxStack.
