@@ -172,6 +172,7 @@ func TestLongFillAndCopy(t *testing.T) {
 // TestLongInit compares memory.init of a segment that is copied in pieces with
 // the plain one: short, long, at and beyond the ends, and when it was dropped.
 func TestLongInit(t *testing.T) {
+	oneThread(t)
 	const size = 900_000
 	data := make([]byte, size)
 	rnd := rand.New(rand.NewPCG(3, 4))

@@ -5,4 +5,4 @@ package wasmbin_test
 import "testing"
 
 // oneThread skips a test under the race detector; see race_test.go.
-func oneThread(*testing.T) {}
+func oneThread(testing.TB) {}
