@@ -51,11 +51,13 @@ race: deps ## all tests with the race detector, import rules and docs drift incl
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 # The modules of standard Go have megabytes of code: with the race detector the
-# compiler of wazero needs minutes for one, and finds nothing in one thread.
+# compiler of wazero needs minutes for one, and finds nothing in one thread. The
+# same goes for the tests of the specification.
 .PHONY: standard-go
-standard-go: deps ## the tests of guests in standard Go, which the race target leaves out
+standard-go: deps ## the tests of guests in standard Go and of the specification, which the race target leaves out
 	$(GO) test ./internal/testing/guestbuild ./guests/journal ./guests/respstore ./guests/sdk/go/...
-	$(GO) test -run TestGoGuest ./runtime
+	$(GO) test -run TestGoGuest ./runtime ./sandbox
+	$(GO) test -timeout 20m ./sandbox/internal/wasmbin
 
 .PHONY: vectors
 vectors: ## the golden wire messages, read by the SDKs in their own languages

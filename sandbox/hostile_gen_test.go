@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,15 @@ func generated() map[string]struct {
 		return join([]byte{0, 0x02, 0x40, 0x20, 0, 0x0e}, leb(uint64(n)), targets, []byte{0x0b}, end)
 	}
 	nested := join([]byte{0}, bytes.Repeat([]byte{0x02, 0x40}, 20_000), bytes.Repeat([]byte{0x0b}, 20_000), end)
+	// one is a get that does the same n times before it answers.
+	one := func(n int, each ...byte) []byte { return storeWith(join([]byte{0}, bytes.Repeat(each, n), end)) }
+	many := func(n int, t []byte) []byte { // types of their own, behind the rest of a store
+		wasm := storeWith(append([]byte{0}, end...))
+		types := vec(append([][]byte{{0x60, 1, 0x7f, 1, 0x7e}, {0x60, 2, 0x7f, 0x7f, 1, 0x7e}}, slices.Repeat([][]byte{t}, n)...)...)
+		first := section(1, vec([]byte{0x60, 1, 0x7f, 1, 0x7e}, []byte{0x60, 2, 0x7f, 0x7f, 1, 0x7e}))
+		return join([]byte(header), section(1, types), wasm[len(header)+len(first):])
+	}
+	v128s := bytes.Repeat([]byte{0x7b}, 1000)
 	loops := join([]byte{1}, leb(2000), []byte{0x7e}, bytes.Repeat([]byte{0x03, 0x40, 0x20, 1, 0x21, 2, 0x0b}, 1000), end)
 	return map[string]struct {
 		wasm    []byte
@@ -81,6 +91,12 @@ func generated() map[string]struct {
 		"100,000 branch targets":        {storeWith(branches(100_000)), "br_table", false},
 		"20,000 nested blocks":          {storeWith(nested), "nest", false},
 		"1,000 loops over 2,000 locals": {storeWith(loops), "", true},
+		"58,000 memory.fill":            {one(58_000, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x0b, 0), "", true},
+		"20,000 memory.copy":            {one(20_000, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x0a, 0, 0), "", true},
+		"100,000 memory.grow":           {one(100_000, 0x41, 0, 0x40, 0, 0x1a), "compileMemory", true},
+		"150,000 loads":                 {storeWith(join([]byte{0, 0x41, 0}, bytes.Repeat([]byte{0x28, 2, 0}, 150_000), []byte{0x1a}, end)), "functionWork", false},
+		"25,000 returns":                {one(25_000, 0x41, 0, 4, 0x40, 0x42, 0, 0x0f, 0x0b), "functionWork", false},
+		"8,000 types":                   {many(8000, join([]byte{0x60}, leb(1000), v128s, leb(1000), v128s)), "functionWork", false},
 		"huge custom section":           {storeWith(append([]byte{0}, end...), section(0, append(name("x"), make([]byte, 17<<20)...))), "fileSize", false},
 		"100,000 functions":             {join([]byte(header), section(1, vec([]byte{0x60, 0, 0})), section(3, append(leb(100_000), make([]byte, 100_000)...)), section(10, append(leb(100_000), bytes.Repeat([]byte{2, 0, 0x0b}, 100_000)...))), "function", false},
 		"2^32-1 functions":              {join([]byte(header), section(3, leb(math.MaxUint32))), "", false},

@@ -49,6 +49,7 @@ const (
 // hostile lists every module of guests/hostile.
 var hostile = map[string]outcome{
 	"loop":                    {at: "get", kind: fault.Deadline},
+	"touch":                   {at: "get", kind: fault.Deadline},
 	"loop-work":               {at: "get", kind: fault.Deadline},
 	"loop-nested":             {at: "get", kind: fault.Deadline},
 	"loop-long-body":          {at: "get", kind: fault.Deadline},

@@ -56,8 +56,8 @@ func (mod *Module) Info() *Info {
 	}
 	info.MemoryPages, info.MemoryMax, _, _ = mod.parsed.Memory()
 	score := mod.parsed.Score()
-	info.Score = fmt.Sprintf("%d functions, %d bytes of code, %d locals, about %d ms of compiling of %d allowed",
-		score.Functions, score.Code, score.Locals, score.Work/1000, mod.limits.Work/1000)
+	info.Score = fmt.Sprintf("%d functions, %d bytes of code, %d locals, about %d ms of compiling of %d allowed and %d MiB of memory for it of %d",
+		score.Functions, score.Code, score.Locals, score.Work/1000, mod.limits.Work/1000, score.Memory>>20, mod.limits.CompileMemory>>20)
 	cfg := Config{Component: f.Name}
 	ec, wrong := mod.engineConfig(&cfg)
 	info.Problems = slices.Concat(wrong, mod.checkExports(&ec), mod.unwished(), mod.unknownImports())

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -20,6 +21,10 @@ import (
 // fuelSlice is how many units of fuel, about one per instruction, a guest may
 // use between two looks at the clock: some 100 µs.
 const fuelSlice = 100_000
+
+// firstSlice is what an instance begins with, before anybody looked at the
+// clock: little, because all of its memory is new and slow.
+const firstSlice = 4_000
 
 // Module is a module that was parsed and is within the limits. It is parsed
 // and hashed once; checks, descriptions and stores come from the parsed form.
@@ -46,7 +51,7 @@ func (s *Sandbox) parse(component string, wasm []byte, over map[string]int64) (*
 	if err != nil {
 		return nil, refusal(component, err.Error())
 	}
-	parsed, err := wasmbin.Parse(wasm, limits)
+	parsed, err := s.read(wasm, limits)
 	if err != nil {
 		return nil, refusal(component, err.Error())
 	}
@@ -55,6 +60,42 @@ func (s *Sandbox) parse(component string, wasm []byte, over map[string]int64) (*
 		return nil, refusal(component, err.Error())
 	}
 	return &Module{sandbox: s, parsed: parsed, bytes: wasm, manifest: manifest, features: manifest.Features, limits: limits}, nil
+}
+
+// read parses a module, unless it was refused before: a component that cannot
+// be opened is tried again and again.
+func (s *Sandbox) read(wasm []byte, limits wasmbin.Limits) (*wasmbin.Module, error) {
+	if int64(len(wasm)) > limits.FileSize {
+		return wasmbin.Parse(wasm, limits) // refused without looking at it
+	}
+	if err := s.refused(wasm, limits); err != nil {
+		return nil, err
+	}
+	m, err := wasmbin.Parse(wasm, limits)
+	if err == nil {
+		return m, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.refusals) >= maxRefusals {
+		clear(s.refusals)
+	}
+	s.refusals[refusalKey{sha256.Sum256(wasm), limits}] = err
+	return nil, err
+}
+
+// refused is why a module was refused before, or nil.
+func (s *Sandbox) refused(wasm []byte, limits wasmbin.Limits) error {
+	s.mu.Lock()
+	none := len(s.refusals) == 0
+	s.mu.Unlock()
+	if none {
+		return nil
+	}
+	key := refusalKey{sha256.Sum256(wasm), limits}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusals[key]
 }
 
 // MaxFileSize is how many bytes a module file may have, with some limits
@@ -158,17 +199,20 @@ func (mod *Module) prepare(cfg *Config) (engine.Config, error) {
 
 // code is what the engine compiles.
 func (mod *Module) code(meter settings.Meter, debug bool) (engine.Code, error) {
+	code := engine.Code{Bytes: mod.bytes, Debug: debug, Memory: mod.parsed.Score().Memory, WorkerMemory: mod.parsed.WorkerMemory()}
 	switch meter {
 	case settings.MeterNone:
-		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterNone, Debug: debug}, nil
+		code.Meter = engine.MeterNone
+		return code, nil
 	case settings.MeterWazero:
-		return engine.Code{Bytes: mod.bytes, Meter: engine.MeterWazero, Debug: debug}, nil
+		code.Meter = engine.MeterWazero
+		return code, nil
 	case settings.MeterFuel:
-		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: fuelSlice, MaxTable: uint32(mod.limits.TableElements)})
-		return engine.Code{
-			Bytes: metered, Meter: engine.MeterFuel, Slice: fuelSlice,
-			FuelGlobal: wasmbin.FuelGlobal, RefillModule: wasmbin.RefillModule, RefillName: wasmbin.RefillName,
-		}, err
+		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: firstSlice, MaxTable: uint32(mod.limits.TableElements)})
+		code.Bytes, code.Meter, code.Slice, code.Debug = metered, engine.MeterFuel, fuelSlice, false
+		code.First = firstSlice
+		code.FuelGlobal, code.RefillModule, code.RefillName = wasmbin.FuelGlobal, wasmbin.RefillModule, wasmbin.RefillName
+		return code, err
 	}
 	return engine.Code{}, fmt.Errorf("meter %q is none of fuel, wazero and none", meter)
 }

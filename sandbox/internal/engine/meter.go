@@ -33,13 +33,18 @@ type Code struct {
 	// imported function () -> () that is called when it is below zero and sets
 	// it to Slice again.
 	FuelGlobal, RefillModule, RefillName string
-	Slice                                int64 // units of fuel between two looks at the clock
+	Slice                                int64 // units of fuel between two looks at the clock, at most
+	First                                int64 // units that the module begins with; 0 = Slice
 }
 
 const (
 	// grace is how long a guest may go on after its caller left. Most
 	// operations end within it, and a finished operation saves the instance.
 	grace = 2 * time.Millisecond
+	// lateness is how long after its deadline a guest may use up its fuel, and
+	// dearUnit what a unit of it may take.
+	lateness = 2 * time.Millisecond
+	dearUnit = 500 * time.Nanosecond
 	// patience is how long a guest has the processor for itself before it
 	// yields at every refill.
 	patience = time.Millisecond
@@ -211,7 +216,7 @@ func (in *Instance) refill(caller api.Module) {
 	if in.fuel == nil { // the start function: the instance is not complete
 		in.findFuel(caller)
 	}
-	slice := in.g.cfg.Code.Slice
+	slice := nextSlice(in.g.cfg.Code.Slice, min(in.ctx.deadline.Sub(in.ctx.last), in.ctx.timeout))
 	in.refills++
 	in.spent += in.granted - int64(in.fuel.Get())
 	in.granted = slice
@@ -221,6 +226,13 @@ func (in *Instance) refill(caller api.Module) {
 		in.state.Fuel = 0
 	}
 	in.fuel.Set(uint64(in.granted))
+}
+
+// nextSlice is how much a guest gets, of slice at most, with so much time left:
+// less as the deadline comes near, because a unit of fuel may be a store to a
+// page that was never touched, which takes some hundred nanoseconds and not one.
+func nextSlice(slice int64, left time.Duration) int64 {
+	return min(slice, int64((max(left, 0)+lateness)/dearUnit))
 }
 
 // used returns the fuel spent since the last time it was asked.
@@ -236,7 +248,9 @@ func (in *Instance) used() int64 {
 
 func (in *Instance) findFuel(m api.Module) {
 	in.fuel, _ = m.ExportedGlobal(in.g.cfg.Code.FuelGlobal).(api.MutableGlobal)
-	in.granted = in.g.cfg.Code.Slice
+	if in.granted = in.g.cfg.Code.First; in.granted == 0 {
+		in.granted = in.g.cfg.Code.Slice
+	}
 }
 
 // errOverflow stops a guest whose call stack passes maxStack.

@@ -162,6 +162,7 @@ func typeCost(t *FuncType) cost {
 // instance keep of it.
 const (
 	fileMemory    = 3 // times its bytes: as it is, rewritten, read
+	nameMemory    = 6 // times the bytes of the name section, on top of that
 	bodyMemory    = 300
 	exportMemory  = 500
 	importMemory  = 500
@@ -197,6 +198,9 @@ func (m *Module) peak() int64 {
 		int64(m.elems)*segmentMemory + m.elements*elementMemory + int64(m.data)*dataMemory
 	for _, b := range m.largest {
 		n += b
+	}
+	if i := m.names.section; i > 0 && m.names.ok {
+		n += nameMemory * int64(m.sections[i-1].end-m.sections[i-1].start)
 	}
 	return n
 }

@@ -224,6 +224,7 @@ func differ(ctx context.Context, b []byte, most int) (*outcome, error) {
 
 // TestGuests runs every guest of the project plain and rewritten.
 func TestGuests(t *testing.T) {
+	oneThread(t)
 	root := filepath.Join("..", "..", "..", "guests")
 	var files []string
 	require.NoError(t, filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
@@ -240,6 +241,7 @@ func TestGuests(t *testing.T) {
 
 // TestFormerFailures runs modules that once broke wazero.
 func TestFormerFailures(t *testing.T) {
+	oneThread(t)
 	files, err := filepath.Glob(filepath.Join(wazeroTests(t), "fuzzcases", "testdata", "*.wasm"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)

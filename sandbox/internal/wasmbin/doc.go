@@ -15,6 +15,10 @@
 // checked against the original module, no code can reach the counter, and a
 // module that was not valid is not valid afterwards.
 //
+// The time and memory of compiling are estimated for the code that Rewrite
+// writes, and a module beyond its share is refused by Parse: the compiler can
+// be stopped between functions only, and nothing bounds its memory.
+//
 // Nothing in this package keeps state; a [Module] is not changed after Parse
 // and is safe for concurrent use. It refers to the bytes that it was parsed
 // from, which must not be changed.

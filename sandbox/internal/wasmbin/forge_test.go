@@ -129,6 +129,7 @@ func bulkModule() []byte {
 // pieces when they are long, with the plain ones: short, long, overlapping, at
 // and beyond the end.
 func TestLongFillAndCopy(t *testing.T) {
+	oneThread(t)
 	ctx := context.Background()
 	var mem [2][]byte
 	var worlds [2]*world
@@ -162,6 +163,61 @@ func TestLongFillAndCopy(t *testing.T) {
 			causes[i] = cause(err)
 		}
 		require.Equal(t, causes[0], causes[1], "%s(%d, %d, %d)", op, to, from, n)
+		if !slices.Equal(mem[0], mem[1]) {
+			t.Fatalf("%s(%d, %d, %d) left another memory", op, to, from, n)
+		}
+	}
+}
+
+// TestLongInit compares memory.init of a segment that is copied in pieces with
+// the plain one: short, long, at and beyond the ends, and when it was dropped.
+func TestLongInit(t *testing.T) {
+	oneThread(t)
+	const size = 900_000
+	data := make([]byte, size)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for i := range data {
+		data[i] = byte(rnd.Uint32())
+	}
+	b := module(
+		vec(typeSec, typ([]byte{i32, i32, i32}, nil), typ(nil, nil)), vec(funcSec, leb(0), leb(0), leb(1)), vec(memorySec, []byte{1, 20, 30}),
+		vec(exportSec, append(name("small"), 0, 0), append(name("large"), 0, 1), append(name("drop"), 0, 2), append(name("memory"), 2, 0)),
+		sec(countSec, leb(2)),
+		vec(codeSec,
+			code(0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 0x08, 0, 0), code(0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 0x08, 1, 0), code(0xfc, 0x09, 1)),
+		vec(dataSec, slices.Concat([]byte{1}, leb(1000), data[:1000]), slices.Concat([]byte{1}, leb(size), data)))
+	ctx := context.Background()
+	var mem [2][]byte
+	var worlds [2]*world
+	for i, f := range []*fuel{nil, {slice: 10, limits: wasmbin.DefaultLimits()}} {
+		w, err := newWorld(ctx, features, 256, f)
+		require.NoError(t, err)
+		defer w.rt.Close(ctx)
+		w.last, err = w.load(ctx, b, "")
+		require.NoError(t, err)
+		worlds[i] = w
+		mem[i], _ = w.last.Memory().Read(0, w.last.Memory().Size())
+	}
+	pages := uint32(len(mem[0]))
+	numbers := []uint32{0, 1, 999, 1000, 1001, 1024, 1025, 256 << 10, 256<<10 + 1, 600_000, size - 1, size, size + 1, pages - size, pages - 1, pages, pages + 1, 1<<32 - 1}
+	for step := range 800 {
+		if step == 700 {
+			for _, w := range worlds {
+				call(t, ctx, w.last, "drop")
+			}
+		}
+		pick := func() uint64 { return uint64(numbers[rnd.IntN(len(numbers))]) }
+		op, to, from, n := []string{"small", "large"}[rnd.IntN(2)], pick(), pick(), pick()
+		var causes [2]string
+		worlds[1].refills = 0
+		for i, w := range worlds {
+			_, err := w.last.ExportedFunction(op).Call(ctx, to, from, n)
+			causes[i] = cause(err)
+		}
+		require.Equal(t, causes[0], causes[1], "%s(%d, %d, %d)", op, to, from, n)
+		if causes[0] == "" && n > 600_000 {
+			require.GreaterOrEqual(t, worlds[1].refills, 3, "each piece pays")
+		}
 		if !slices.Equal(mem[0], mem[1]) {
 			t.Fatalf("%s(%d, %d, %d) left another memory", op, to, from, n)
 		}

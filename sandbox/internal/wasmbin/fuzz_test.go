@@ -87,6 +87,7 @@ func FuzzParse(f *testing.F) {
 // FuzzRewrite checks that a rewritten module is accepted by wazero exactly if
 // the plain one is, and does the same.
 func FuzzRewrite(f *testing.F) {
+	oneThread(f)
 	seeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 8<<10 || bytes.Contains(b, []byte{0xfc, 0x0f}) {

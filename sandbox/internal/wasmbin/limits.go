@@ -53,11 +53,11 @@ func DefaultLimits() Limits {
 	return Limits{
 		FileSize: 16 << 20, Types: 16 << 10, Params: 1000, Imports: 1 << 10, Exports: 16 << 10,
 		Functions: 64 << 10, BodySize: 512 << 10, Locals: 4 << 10, LocalsTotal: 1 << 20, Nesting: 16 << 10,
-		BranchTargets: 4 << 10, BranchTargetsTotal: 256 << 10, // standard Go with package net has more than 64 Ki
+		BranchTargets: 4 << 10, BranchTargetsTotal: 1 << 20, // standard Go with packages net/http, crypto/tls and html/template has 270,000
 		Tables: 4, TableElements: 64 << 10, ElementSegments: 16 << 10, Elements: 256 << 10,
 		MemoryPages: 64 << 10, Globals: 4 << 10, DataSegments: 512 << 10, // standard Go with package net/http has 100,000
 		CustomSections: 256, CustomSize: 4 << 20, NameSize: 1 << 10,
-		FunctionWork: 2_000_000, Work: 24_000_000, CompileMemory: 384 << 20,
+		FunctionWork: 2_000_000, Work: 24_000_000, CompileMemory: 400 << 20,
 	}
 }
 

@@ -117,6 +117,7 @@ func TestSetUnknownLimit(t *testing.T) {
 // TestCompileBombs checks that the modules that take a compiler seconds or
 // gigabytes, and are small, are refused with the default limits.
 func TestCompileBombs(t *testing.T) {
+	oneThread(t)
 	loops := func(n, used int) []byte {
 		var b []byte
 		for range n {
@@ -197,6 +198,18 @@ func TestRealModulesKeepLimits(t *testing.T) {
 	}
 }
 
+// TestRealSizes has what large programs have, as standard Go writes them.
+func TestRealSizes(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"net/http: 100,000 data segments": module(vec(memorySec, []byte{0, 1}), vec(dataSec, items(100_000, []byte{0, 0x41, 0, 0x0b, 1, 7})...)),
+		"go/types: 1,100 blocks nested":   oneFunction(code(slices.Concat(repeat(1_100, 2, 0x40), repeat(1_100, 0x0b))...)),
+		"all together: 270,000 targets":   module(vec(typeSec, typ(nil, nil)), vec(funcSec, items(270, leb(0))...), vec(codeSec, items(270, code(brTable(1000)...))...)),
+	} {
+		_, err := wasmbin.Parse(b, wasmbin.DefaultLimits())
+		require.NoError(t, err, name)
+	}
+}
+
 // TestRefusals checks the words for files that are no modules, and for what no
 // guest may do.
 func TestRefusals(t *testing.T) {
@@ -259,6 +272,7 @@ func TestRefusals(t *testing.T) {
 // TestTruncated cuts a module at every byte: none of the beginnings may be
 // accepted unless wazero accepts it too, and none may panic.
 func TestTruncated(t *testing.T) {
+	oneThread(t)
 	ctx := context.Background()
 	b, err := os.ReadFile(filepath.Join("testdata", "kernels.wasm"))
 	require.NoError(t, err)

@@ -87,16 +87,16 @@ const (
 	argPiece = 3
 )
 
-// fillBody is memory.fill in pieces. The whole is tried at once if it does not
-// fit into the memory, because then nothing must be written.
+// fillBody is memory.fill in pieces. The whole is done at once if it is short,
+// and tried at once if it does not fit into the memory, because then nothing
+// must be written.
 func (w *rewriter) fillBody(out []byte) []byte {
-	fill := []byte{opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, argPiece, 0xfc, 0x0b, 0}
-	out = append(out, 1, 1, typeI32)
-	out = append(outside(small(out), argTo), opI32Or)
-	out = append(out, opIf, 0x40, opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, argLen, 0xfc, 0x0b, 0, 0x0f, opEnd)
-	out = append(out, opLoop, 0x40)
-	out = w.nextPiece(out)
-	out = append(out, fill...)
+	fill := func(out []byte, n byte) []byte {
+		return append(out, opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, n, 0xfc, 0x0b, 0)
+	}
+	out = whole(small(append(out, 1, 1, typeI32)), fill)
+	out = whole(outside(out, argTo), fill)
+	out = fill(w.nextPiece(append(out, opLoop, 0x40)), argPiece)
 	out = advance(out, argTo, opI32Add)
 	out = advance(out, argLen, opI32Sub)
 	return append(out, opLocalGet, argLen, opBrIf, 0, opEnd, opEnd)
@@ -105,15 +105,14 @@ func (w *rewriter) fillBody(out []byte) []byte {
 // copyBody is memory.copy in pieces, from the end if the target lies behind the
 // source, because they may overlap.
 func (w *rewriter) copyBody(out []byte) []byte {
-	cp := []byte{opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, argPiece, 0xfc, 0x0a, 0, 0}
-	whole := []byte{opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, argLen, 0xfc, 0x0a, 0, 0, 0x0f}
-	out = append(out, 1, 1, typeI32)
-	out = append(outside(small(out), argTo), opI32Or)
-	out = append(outside(out, argFrom), opI32Or)
-	out = append(append(append(out, opIf, 0x40), whole...), opEnd)
+	cp := func(out []byte, n byte) []byte {
+		return append(out, opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, n, 0xfc, 0x0a, 0, 0)
+	}
+	out = whole(small(append(out, 1, 1, typeI32)), cp)
+	out = whole(append(outside(outside(out, argTo), argFrom), opI32Or), cp)
 
 	out = append(out, opLocalGet, argTo, opLocalGet, argFrom, opI32LeU, opIf, 0x40, opLoop, 0x40)
-	out = append(w.nextPiece(out), cp...)
+	out = cp(w.nextPiece(out), argPiece)
 	out = advance(out, argTo, opI32Add)
 	out = advance(out, argFrom, opI32Add)
 	out = advance(out, argLen, opI32Sub)
@@ -124,29 +123,31 @@ func (w *rewriter) copyBody(out []byte) []byte {
 	out = w.nextPiece(append(out, opLoop, 0x40))
 	out = advance(out, argTo, opI32Sub)
 	out = advance(out, argFrom, opI32Sub)
-	out = append(out, cp...)
+	out = cp(out, argPiece)
 	out = advance(out, argLen, opI32Sub)
 	return append(out, opLocalGet, argLen, opBrIf, 0, opEnd, opEnd, opEnd)
 }
 
-// initBody is memory.init of a segment in pieces. As with memory.fill, the whole
-// is tried at once if it does not fit. A segment that was dropped ends it at the
-// first piece.
+// initBody is memory.init of a segment in pieces. A segment that was dropped
+// ends it at the first.
 func (w *rewriter) initBody(out []byte, s largeData) []byte {
-	init := func(out []byte, arg byte) []byte {
-		out = append(out, opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, arg, 0xfc, 0x08)
+	init := func(out []byte, n byte) []byte {
+		out = append(out, opLocalGet, argTo, opLocalGet, argFrom, opLocalGet, n, 0xfc, 0x08)
 		return append(appendU32(out, s.index), 0)
 	}
-	out = append(out, 1, 1, typeI32)
-	out = append(outside(small(out), argTo), opI32Or)
-	out = append(out, opLocalGet, argFrom, opI64ExtendI32U, opLocalGet, argLen, opI64ExtendI32U, opI64Add, opI64Const)
-	out = append(appendS64(out, int64(s.size)), opI64GtU, opI32Or)
-	out = append(init(append(out, opIf, 0x40), argLen), 0x0f, opEnd)
+	out = whole(small(append(out, 1, 1, typeI32)), init)
+	out = append(outside(out, argTo), opLocalGet, argFrom, opI64ExtendI32U, opLocalGet, argLen, opI64ExtendI32U, opI64Add, opI64Const)
+	out = whole(append(appendS64(out, int64(s.size)), opI64GtU, opI32Or), init)
 	out = init(w.nextPiece(append(out, opLoop, 0x40)), argPiece)
 	out = advance(out, argTo, opI32Add)
 	out = advance(out, argFrom, opI32Add)
 	out = advance(out, argLen, opI32Sub)
 	return append(out, opLocalGet, argLen, opBrIf, 0, opEnd, opEnd)
+}
+
+// whole does all of it and returns if the condition on the stack holds.
+func whole(out []byte, do func(out []byte, n byte) []byte) []byte {
+	return append(do(append(out, opIf, 0x40), argLen), opReturn, opEnd)
 }
 
 // small leaves on the stack whether the fixed price covers the length.

@@ -73,6 +73,7 @@ const specSlice = 50
 // TestSpecification runs the official tests of the specification on every
 // module as it is and as it is rewritten.
 func TestSpecification(t *testing.T) {
+	oneThread(t)
 	root := filepath.Join(wazeroTests(t), "spectest")
 	host, err := os.ReadFile(filepath.Join(root, "testdata", "spectest.wasm"))
 	require.NoError(t, err)
@@ -268,6 +269,7 @@ func (r *run) refused(ctx context.Context, c *command) {
 // TestOtherFeatures checks that modules of proposals that are not offered are
 // refused by the name of the proposal.
 func TestOtherFeatures(t *testing.T) {
+	oneThread(t)
 	root := filepath.Join(wazeroTests(t), "spectest")
 	for _, suite := range []struct {
 		name     string
