@@ -76,18 +76,32 @@ func TestRebinding(t *testing.T) {
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	}}
 	g := newGuest(t, Config{
-		HTTP: []string{"http://rebind.test:" + port, "http://mixed.test:" + port},
+		HTTP: []string{"http://rebind.test:" + port, "http://mixed.test:" + port, "http://*.wild.test:" + port},
 		TCP:  []string{"rebind.test:" + port}, Resolver: dns.resolver(),
 	})
-	for _, host := range []string{"rebind.test", "rebind.test", "mixed.test", "2130706433", "0x7f.1", "0177.0.0.1", "127.1"} {
+	for _, host := range []string{"rebind.test", "rebind.test", "mixed.test"} {
 		code, _, _ := g.fetch(request{url: "http://" + host + ":" + port + "/"})
 		require.Contains(t, []abi.Code{abi.CodePermission, abi.CodeUnavailable}, code, host)
 		at, n := g.text(host + ":" + port)
 		code, _ = g.coded("wasmstate_tcp.connect", at, n, 0, 0)
-		require.Contains(t, []abi.Code{abi.CodePermission, abi.CodeInvalidArgument}, code, host) // odd spellings of addresses are no hosts
+		require.Equal(t, abi.CodePermission, code, host)
 		g.begin(context.Background(), zeroTime)
 	}
 	require.Contains(t, g.lines.text(), "kept from 127.0.0.1")
+	for _, host := range []string{"2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1.", "127.0.0.1.wild.test.", "[::ffff:7f00:1]", "[::127.0.0.1]", "[::1%25lo]"} {
+		_, err := New(Config{HTTP: []string{"http://" + host + ":" + port}, Component: "test"})
+		if host == "127.0.0.1.wild.test." { // a name like others
+			require.NoError(t, err)
+		} else {
+			require.Error(t, err, "nobody can be meant by granting %s without networks", host)
+		}
+		code, _, _ := g.fetch(request{url: "http://" + host + ":" + port + "/"})
+		require.Contains(t, []abi.Code{abi.CodePermission, abi.CodeUnavailable, abi.CodeInvalidArgument}, code, host)
+		at, n := g.text(host + ":" + port)
+		code, _ = g.coded("wasmstate_tcp.connect", at, n, 0, 0)
+		require.Contains(t, []abi.Code{abi.CodePermission, abi.CodeInvalidArgument}, code, host)
+		g.begin(context.Background(), zeroTime)
+	}
 	// nothing arrived: the next connection is our own
 	own, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)

@@ -2,8 +2,12 @@ package hostfuncs
 
 import (
 	"context"
+	"net/url"
+	"path"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wasmstate/wasmstate/abi"
 )
@@ -41,5 +45,34 @@ func FuzzCalls(f *testing.F) {
 			g.call(fn.module+"."+fn.name, args...)
 		}
 		g.begin(t.Context(), time.Time{})
+	})
+}
+
+// FuzzCanonicalPath: what is accepted means the same however often it is decoded
+// and however it is cleaned, and goes out as it was judged.
+func FuzzCanonicalPath(f *testing.F) {
+	for _, p := range []string{"/v1/a%20b", "/v1/%25%32e%25%32e/x", "/a/..%c0%af", "/%2e", "/.%09./", "/a;b", "//", "/a/"} {
+		f.Add(p)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		u, err := url.Parse("http://example.com" + raw)
+		if err != nil || u.Host != "example.com" {
+			return
+		}
+		got, plain := canonicalPath(u)
+		if !plain {
+			return
+		}
+		for decoded, i := u.EscapedPath(), 0; i < 4; i++ {
+			if decoded, err = url.PathUnescape(decoded); err != nil || decoded != got {
+				t.Fatalf("%q becomes %q, judged was %q (%v)", raw, decoded, got, err)
+			}
+		}
+		if clean := path.Clean(got); got != "" && clean != strings.TrimSuffix(got, "/") && clean != got {
+			t.Fatalf("%q is cleaned to %q", got, clean)
+		}
+		if strings.ContainsAny(got, "%\\;?#") || !utf8.ValidString(got) {
+			t.Fatalf("%q was accepted", got)
+		}
 	})
 }

@@ -220,6 +220,13 @@ func TestCall(t *testing.T) {
 		_, errs := call(exitUsage, args...)
 		require.NotEmpty(t, errs)
 	}
+	for size, want := range map[string]int{"1GB": exitFailed, "32MiB": exitFailed, "4Mi": exitFailed, "0": exitUsage, "lots": exitUsage, "-1": exitUsage} {
+		code, _, errs = command(t, "call", memoryGuest, "get", "b", "--memory="+size)
+		require.Equal(t, want, code, "%s: %s", size, errs) // there is no b without --state
+		if want == exitUsage {
+			require.Contains(t, errs, "--memory")
+		}
+	}
 	code, _, errs = command(t, "call", minimalGuest, "--state", state, "get", "a")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "EXPORT")

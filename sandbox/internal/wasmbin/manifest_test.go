@@ -108,3 +108,12 @@ func TestCustomSections(t *testing.T) {
 		require.ErrorAs(t, err, &refusal)
 	}
 }
+
+// TestManifestSizes: sizes are written as in component files and on the command line.
+func TestManifestSizes(t *testing.T) {
+	for text, want := range map[string]int64{`1048576`: 1 << 20, `"32MiB"`: 32 << 20, `"4Mi"`: 4 << 20, `"1GB"`: 1e9, `"4 gib"`: 4 << 30} {
+		m, err := wasmbin.ParseManifest([]byte(`{"name":"x","memory":` + text + `}`))
+		require.NoError(t, err, text)
+		require.Equal(t, want, m.Memory)
+	}
+}
