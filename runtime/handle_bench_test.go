@@ -19,7 +19,6 @@ import (
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
 // handle returns the portable handle of a store, as servers and embedders use
@@ -59,13 +58,13 @@ func contenders(b *testing.B, m *sandbox.Sandbox) []contender {
 	}
 	good := guestbuild.WithManifest(guestbuild.Hostile(b, "good"), abi.FeatureETag, "pool")
 	list := []contender{{"memstore", func(context.Context) (abi.Store, error) { return memstore.New(), nil }}}
-	for _, meter := range []settings.Meter{settings.MeterNone, settings.MeterFuel, settings.MeterWazero} {
+	for _, meter := range []sandbox.Meter{sandbox.MeterNone, sandbox.MeterFuel, sandbox.MeterWazero} {
 		list = append(list, contender{"pool meter=" + string(meter), open(good, sandbox.Config{Settings: sandbox.Settings{Meter: meter, Instances: 8}})})
 	}
 	for _, name := range []string{"memory-c", "memory-rust"} {
 		wasm, err := os.ReadFile("../guests/" + name + "/" + name + ".wasm")
 		require.NoError(b, err)
-		for _, meter := range []settings.Meter{settings.MeterNone, settings.MeterFuel} {
+		for _, meter := range []sandbox.Meter{sandbox.MeterNone, sandbox.MeterFuel} {
 			list = append(list, contender{name + " meter=" + string(meter), open(wasm, sandbox.Config{Settings: sandbox.Settings{Meter: meter}})})
 		}
 	}

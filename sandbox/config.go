@@ -9,11 +9,7 @@ import (
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
-	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
-
-// Settings bounds what a component's guest may use; see [settings.Settings].
-type Settings = settings.Settings
 
 // Config is how one component uses a module. Zero fields have defaults.
 type Config struct {
@@ -95,9 +91,9 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 	ec.Memory = min(uint64(memory)/pageBytes*pageBytes, 4<<30-pageBytes)
 	ec.MemoryRetire = uint64(max(cfg.MemoryRetire, 0))
 
-	meter := orDefault(cfg.Meter, settings.MeterFuel)
+	meter := orDefault(cfg.Meter, MeterFuel)
 	if cfg.Debug {
-		meter = settings.MeterNone
+		meter = MeterNone
 	}
 	code, err := mod.code(meter, cfg.Debug)
 	if err != nil {

@@ -15,7 +15,6 @@ import (
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
-	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
 // fuelSlice is how many units of fuel, about one per instruction, a guest may
@@ -198,16 +197,16 @@ func (mod *Module) prepare(cfg *Config) (engine.Config, error) {
 }
 
 // code is what the engine compiles.
-func (mod *Module) code(meter settings.Meter, debug bool) (engine.Code, error) {
+func (mod *Module) code(meter Meter, debug bool) (engine.Code, error) {
 	code := engine.Code{Bytes: mod.bytes, Debug: debug, Memory: mod.parsed.Score().Memory, WorkerMemory: mod.parsed.WorkerMemory()}
 	switch meter {
-	case settings.MeterNone:
+	case MeterNone:
 		code.Meter = engine.MeterNone
 		return code, nil
-	case settings.MeterWazero:
+	case MeterWazero:
 		code.Meter = engine.MeterWazero
 		return code, nil
-	case settings.MeterFuel:
+	case MeterFuel:
 		metered, err := mod.parsed.Rewrite(wasmbin.Options{Slice: firstSlice, MaxTable: uint32(mod.limits.TableElements)})
 		code.Bytes, code.Meter, code.Slice, code.Debug = metered, engine.MeterFuel, fuelSlice, false
 		code.First = firstSlice

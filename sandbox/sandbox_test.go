@@ -10,12 +10,11 @@ import (
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/settings"
 )
 
 func TestWasmStorePassesTheSuite(t *testing.T) {
 	for _, mode := range []string{"single", "sharded"} {
-		for _, meter := range []settings.Meter{settings.MeterFuel, settings.MeterWazero} {
+		for _, meter := range []sandbox.Meter{sandbox.MeterFuel, sandbox.MeterWazero} {
 			t.Run(mode+" "+string(meter), func(t *testing.T) {
 				m := newModules(t)
 				storetest.Run(t, func(t *testing.T) abi.Store {

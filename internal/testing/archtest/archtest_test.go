@@ -43,16 +43,15 @@ func rules() []rule {
 
 		{folder: "guests", allow: []string{"abi", "guests/sdk/go/..."}},
 
-		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "internal/text", "sandbox/settings", "sandbox/internal/..."}},
+		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "internal/text", "sandbox/internal/..."}},
 		{folder: "sandbox/fault", allow: []string{"abi", "internal/text"}},
-		{folder: "sandbox/settings"},
 		{folder: "sandbox/internal/wasmbin", allow: []string{"abi", "internal/text"}},
 		{folder: "sandbox/internal/engine", allow: []string{"abi", "hostfuncs", "internal/text", "sandbox/fault", wazero, "golang.org/x/sys/..."}},
 		{folder: "sandbox/internal/wasmstore", allow: []string{"abi", "internal/text"}},
 
 		{folder: "runtime", allow: []string{"abi", "sandbox", "runtime/handle", "runtime/internal/...", zap}},
 		{folder: "runtime/handle", allow: []string{"abi"}},
-		{folder: "runtime/internal/manifest", allow: []string{"abi", "internal/text", "sandbox/settings", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "golang.org/x/text/..."}},
+		{folder: "runtime/internal/manifest", allow: []string{"abi", "internal/text", "sandbox", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "golang.org/x/text/..."}},
 		{folder: "runtime/internal/secretstore", allow: []string{"abi", "internal/text"}},
 		{folder: "runtime/internal/loader", allow: []string{"abi", "hostfuncs", "internal/text", "sandbox", "runtime/internal/manifest", "runtime/internal/secretstore", "runtime/internal/component", zap, "go.uber.org/zap/exp/zapslog"}},
 		{folder: "runtime/internal/watch", allow: []string{"github.com/fsnotify/fsnotify", zap}},

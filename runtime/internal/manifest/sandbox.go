@@ -1,12 +1,12 @@
 package manifest
 
-import "github.com/wasmstate/wasmstate/sandbox/settings"
+import "github.com/wasmstate/wasmstate/sandbox"
 
 // Sandbox is the metadata item "sandbox" of a wasm store: what the operator
 // lets the guest use. Names match without regard to case; unknown names are
 // errors.
 type Sandbox struct {
-	settings.Settings
+	sandbox.Settings
 
 	// KV binds labels to state components of this runtime. Empty = not granted.
 	KV map[string]string

@@ -11,7 +11,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/internal/text"
-	"github.com/wasmstate/wasmstate/sandbox/settings"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 const (
@@ -84,7 +84,7 @@ func (d *document) sandboxField(s *Sandbox, name string, at *yaml.Node, secretSt
 	case "concurrency":
 		s.Concurrency = d.oneOf(at, what, "single", "pool", "sharded")
 	case "meter":
-		s.Meter = settings.Meter(d.oneOf(at, what, "fuel", "wazero", "none"))
+		s.Meter = sandbox.Meter(d.oneOf(at, what, "fuel", "wazero", "none"))
 	case "http":
 		s.HTTP = d.textList(at, what, checkHTTP)
 	case "tcp":

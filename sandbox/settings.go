@@ -1,7 +1,4 @@
-// Package settings holds what an operator sets for one WebAssembly store: the
-// metadata item "sandbox" of its component file, as values. Component files are
-// read into it and the sandbox runs by it, so that a setting has one home.
-package settings
+package sandbox
 
 import (
 	"net/netip"
