@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -25,9 +24,9 @@ import (
 type Runtime struct {
 	cfg      Config
 	log      *zap.Logger
-	registry *loader.Registry
 	set      *component.Set
 	loader   *loader.Loader
+	follower *loader.Follower
 	metrics  *metrics.Metrics
 	servers  serve.Servers
 	life     life
@@ -40,9 +39,8 @@ type life struct {
 	running atomic.Bool
 	ready   atomic.Bool
 	once    sync.Once
-	reload  chan chan *loader.Plan // asks the loop in Run to read the files again
-	started chan struct{}          // closed when the start is over
-	closed  chan struct{}          // closed by Close
+	started chan struct{} // closed when the start is over
+	closed  chan struct{} // closed by Close
 }
 
 // New checks the configuration and builds a runtime. It opens nothing but the
@@ -57,8 +55,8 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 		return nil, err
 	}
 	rt := &Runtime{
-		cfg: cfg, log: o.log, registry: registry, metrics: metrics.New(),
-		life: life{reload: make(chan chan *loader.Plan), started: make(chan struct{}), closed: make(chan struct{})},
+		cfg: cfg, log: o.log, metrics: metrics.New(),
+		life: life{started: make(chan struct{}), closed: make(chan struct{})},
 	}
 	rt.set = component.New(component.Config{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
@@ -68,6 +66,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 		Paths: cfg.ComponentsPaths, AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, Log: o.log,
 		Grace: cfg.RemovalGrace, Registry: registry, Sandbox: sb, Handle: rt.set.Store, Metrics: rt.metrics, Watch: rt.watchGuest,
 	})
+	rt.follower = loader.NewFollower(rt.loader, rt.set, watch.New(cfg.ComponentsPaths, watch.Options{Log: o.log}))
 	return rt, nil
 }
 
@@ -130,18 +129,16 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 			}
 		})
 	}
-	watcher := watch.New(rt.cfg.ComponentsPaths, watch.Options{Log: rt.log})
 	part(rt.set.Run)
-	part(watcher.Run)
+	part(rt.follower.Watch)
 	rt.servers.Start(part)
 	defer rt.servers.Stop(rt.cfg.CloseGrace)
 
-	first := make(chan *loader.Plan, 1)
-	part(func(ctx context.Context) error { rt.follow(ctx, watcher, first); return nil })
+	part(rt.follower.Run)
 	select {
 	case <-ctx.Done():
 		return nil
-	case p := <-first:
+	case p := <-rt.follower.First():
 		if err := rt.start(ctx, p); err != nil {
 			return err
 		}
@@ -158,31 +155,6 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 		return nil
 	case err := <-failed:
 		return err
-	}
-}
-
-// follow reads the files, at first and whenever something may have changed,
-// and brings the set to what they say. It is apart from Run because files may be
-// slow: whoever waits for Run to end does not wait for a disk.
-func (rt *Runtime) follow(ctx context.Context, watcher *watch.Watcher, first chan<- *loader.Plan) {
-	p := rt.apply(ctx, watcher, false)
-	first <- p
-	for {
-		var again <-chan time.Time
-		if !p.Next.IsZero() {
-			again = time.After(time.Until(p.Next))
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-again:
-			p = rt.apply(ctx, watcher, false)
-		case <-watcher.C:
-			p = rt.apply(ctx, watcher, false)
-		case done := <-rt.life.reload:
-			p = rt.apply(ctx, watcher, true)
-			done <- p
-		}
 	}
 }
 
@@ -210,42 +182,14 @@ func (rt *Runtime) start(ctx context.Context, p *loader.Plan) error {
 	return nil
 }
 
-// apply reads the files once and tells the set. Only follow calls it.
-func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher, now bool) *loader.Plan {
-	p := rt.loader.Plan(ctx, now)
-	for _, c := range rt.set.Status() {
-		rt.set.Complain(c.Name, p.Complaint(c.Name))
-	}
-	rt.set.Reconcile(p.Specs, p.Keeps)
-	if p.SecretsChanged {
-		rt.set.Retry()
-	}
-	watcher.SetFiles(p.Files)
-	if p.Busy {
-		watcher.Again()
-	}
-	return p
-}
-
 // Reload reads the component files now instead of at their next change, lets
-// components whose documents are missing go without their grace, waits
-// until every component has come up or failed, and returns what is wrong, one
-// line each. Run must be running.
+// components whose documents are missing go without their grace, waits until
+// every component has come up or failed, and returns what is wrong, one line
+// each. Run must be running.
 func (rt *Runtime) Reload(ctx context.Context) ([]string, error) {
-	done := make(chan *loader.Plan, 1)
-	select {
-	case rt.life.reload <- done:
-	case <-rt.life.closed:
-		return nil, errors.New("the runtime is closed")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	var lines []string
-	select {
-	case p := <-done:
-		lines = p.Problems()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	lines, err := rt.follower.Reload(ctx, rt.life.closed)
+	if err != nil {
+		return nil, err
 	}
 	failures, err := rt.set.Wait(ctx)
 	for _, f := range failures {
@@ -267,25 +211,17 @@ func (rt *Runtime) Store(name string) (Store, error) {
 }
 
 // Registry is where store types can be added while the runtime runs.
-func (rt *Runtime) Registry() Registry { return rt.registry }
+func (rt *Runtime) Registry() Registry { return rt.loader.Registry() }
 
 // Status lists every component, by name, those whose document has an error
 // included. It is never nil.
 func (rt *Runtime) Status() []Status {
-	list := []Status{}
-	for _, st := range rt.status() {
-		list = append(list, statusOf(st))
-	}
-	return list
-}
-
-func (rt *Runtime) status() []component.Status {
-	list := rt.set.Status()
+	list := append([]Status{}, rt.set.Status()...)
 	known := func(name string) bool {
-		return slices.ContainsFunc(list, func(st component.Status) bool { return st.Name == name })
+		return slices.ContainsFunc(list, func(st Status) bool { return st.Name == name })
 	}
 	list = append(list, rt.loader.Broken(known)...)
-	slices.SortFunc(list, func(a, b component.Status) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 

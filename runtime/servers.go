@@ -56,7 +56,7 @@ type view struct {
 func (rt *Runtime) view() view { return view{rt.set, rt} }
 
 // Status lists the components that only broken documents name, too.
-func (v view) Status() []component.Status { return v.rt.status() }
+func (v view) Status() []Status { return v.rt.Status() }
 
 // Problems lists what is wrong with the component files at the moment.
 func (v view) Problems() []string { return v.rt.loader.Problems() }

@@ -2,9 +2,9 @@ package runtime
 
 import (
 	"context"
-	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -75,35 +75,5 @@ type Registry interface {
 	Types() []string
 }
 
-// Status is what there is to say of a component. A value; the slices in it
-// belong to the caller.
-type Status struct {
-	Name, Type, Version string
-	State               string    // pending, ready, degraded, failed or closing
-	Reason              string    // why it is not ready
-	Source              string    // file:line
-	Digest              string    // of what serves
-	Generation          int64     // of what serves, from 1; 0 = nothing
-	Since               time.Time // when it entered the state
-	InFlight            int64     // calls in progress
-	Instances           int       // of a wasm store
-	Features            abi.Features
-	ActorStateStore     bool // asked to be the actor store
-	IgnoreErrors        bool
-	RolledBack          bool          // an earlier version serves by request
-	CanRollBack         bool          // there is an earlier version
-	Attempts            int           // failed attempts in a row
-	NextAttempt         time.Time     // zero = none is planned
-	HandOverPause       time.Duration // how long the last hand-over held writes back
-	HandOverItems       int64         // and how many items moved
-}
-
-func statusOf(st component.Status) Status {
-	return Status{
-		Name: st.Name, Type: st.Type, Version: st.Version, State: string(st.State), Reason: st.Reason, Source: st.Source, Digest: st.Digest,
-		Generation: st.Generation, Since: st.Since, InFlight: st.InFlight, Instances: st.Instances, Features: st.Features,
-		ActorStateStore: st.Actor, IgnoreErrors: st.IgnoreErrors, RolledBack: st.RolledBack, CanRollBack: st.CanRollBack,
-		Attempts: st.Attempts, NextAttempt: st.NextAttempt,
-		HandOverPause: time.Duration(st.LastHandOver) * time.Microsecond, HandOverItems: st.HandOverItems,
-	}
-}
+// Status is what there is to say of a component.
+type Status = handle.Status

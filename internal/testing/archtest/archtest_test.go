@@ -53,7 +53,7 @@ func rules() []rule {
 		{folder: "runtime/handle", allow: []string{"abi"}},
 		{folder: "runtime/internal/manifest", allow: []string{"abi", "internal/text", "sandbox", "gopkg.in/yaml.v3", "github.com/santhosh-tekuri/jsonschema/v6/...", "golang.org/x/text/..."}},
 		{folder: "runtime/internal/secretstore", allow: []string{"abi", "internal/text"}},
-		{folder: "runtime/internal/loader", allow: []string{"abi", "hostfuncs", "internal/text", "sandbox", "runtime/internal/manifest", "runtime/internal/secretstore", "runtime/internal/component", zap, "go.uber.org/zap/exp/zapslog"}},
+		{folder: "runtime/internal/loader", allow: []string{"abi", "hostfuncs", "internal/text", "runtime/handle", "sandbox", "runtime/internal/manifest", "runtime/internal/secretstore", "runtime/internal/component", zap, "go.uber.org/zap/exp/zapslog"}},
 		{folder: "runtime/internal/watch", allow: []string{"github.com/fsnotify/fsnotify", zap}},
 		{folder: "runtime/internal/component", allow: []string{"abi", "internal/text", "runtime/handle", zap}},
 		{folder: "runtime/internal/metrics", allow: []string{"abi", "internal/text", "runtime/handle", "runtime/internal/component", "github.com/prometheus/..."}},

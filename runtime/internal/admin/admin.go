@@ -20,13 +20,12 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
 
 // Runtime is what the admin API asks.
 type Runtime interface {
-	Status() []component.Status
+	Status() []handle.Status
 	Problems() []string
 	Reload(ctx context.Context) ([]string, error)
 	Rollback(name string) error

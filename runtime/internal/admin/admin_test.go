@@ -12,7 +12,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/admin"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
 
@@ -25,8 +24,8 @@ type fake struct {
 	rolled    []string
 }
 
-func (f *fake) Status() []component.Status {
-	return []component.Status{{Name: "orders", Type: "state.in-memory"}}
+func (f *fake) Status() []handle.Status {
+	return []handle.Status{{Name: "orders", Type: "state.in-memory"}}
 }
 func (f *fake) Problems() []string { return []string{"orders.yaml:3: what is wrong"} }
 func (f *fake) Ready() bool        { return f.ready }

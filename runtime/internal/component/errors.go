@@ -1,6 +1,7 @@
 package component
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -9,6 +10,9 @@ import (
 func invalid(format string, args ...any) error {
 	return abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf(format, args...))
 }
+
+// ErrClosed says that the runtime has ended.
+var ErrClosed = errors.New("the runtime is closed")
 
 // maxReason is how many bytes of an error are kept of a component that fails:
 // a store may repeat a value of any size.

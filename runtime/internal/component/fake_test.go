@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // fake is a store with just enough behaviour; it fails the process if it is
@@ -123,7 +124,7 @@ func settle(t testing.TB, s *Set) []*Failure {
 	return failures
 }
 
-func statusOf(t testing.TB, s *Set, name string) Status {
+func statusOf(t testing.TB, s *Set, name string) handle.Status {
 	t.Helper()
 	for _, st := range s.Status() {
 		if st.Name == name {
@@ -131,7 +132,7 @@ func statusOf(t testing.TB, s *Set, name string) Status {
 		}
 	}
 	t.Fatalf("no status of %s", name)
-	return Status{}
+	return handle.Status{}
 }
 
 func get(t testing.TB, st *Store, key string) string {

@@ -211,7 +211,7 @@ func BenchmarkHandOver(b *testing.B) {
 		if f := settle(b, s); len(f) > 0 {
 			b.Fatal(f[0])
 		}
-		pause += statusOf(b, s, "mem").LastHandOver
+		pause += statusOf(b, s, "mem").HandOverPause.Microseconds()
 	}
 	b.ReportMetric(float64(pause)/float64(n)/1000, "pause-ms/op")
 }

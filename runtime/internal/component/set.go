@@ -197,11 +197,11 @@ func (s *Set) Complain(name string, err error) {
 	if sl := s.slots[name]; sl != nil {
 		was := sl.complaint
 		sl.complaint = err
-		if sl.state == StateReady && (was == nil) != (err == nil) {
+		if sl.state == handle.StateReady && (was == nil) != (err == nil) {
 			sl.since = time.Now()
-			state := StateReady
+			state := handle.StateReady
 			if err != nil {
-				state = StateDegraded
+				state = handle.StateDegraded
 			}
 			s.cfg.Observer.StateChanged(name, sl.desiredType(), state)
 			s.broadcast()
@@ -303,25 +303,25 @@ func (s *Set) Store(name string) (*Store, error) {
 }
 
 // Status lists every component, by name.
-func (s *Set) Status() []Status {
+func (s *Set) Status() []handle.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []Status
+	var list []handle.Status
 	for _, sl := range s.slots {
 		if sl.desired != nil || sl.handle.current.Load() != nil {
 			list = append(list, sl.status())
 		}
 	}
-	slices.SortFunc(list, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b handle.Status) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
 // NotReady lists the components that do not serve what their file says, except
 // those that ignore errors; empty means healthy. A degraded component serves
 // and is not listed.
-func (s *Set) NotReady() []Status {
-	return slices.DeleteFunc(s.Status(), func(st Status) bool {
-		return st.State == StateReady || st.State == StateDegraded || st.IgnoreErrors
+func (s *Set) NotReady() []handle.Status {
+	return slices.DeleteFunc(s.Status(), func(st handle.Status) bool {
+		return st.State == handle.StateReady || st.State == handle.StateDegraded || st.IgnoreErrors
 	})
 }
 
@@ -333,7 +333,7 @@ func (s *Set) ActorStore() (name, warning string) {
 	var asked []string
 	var features abi.Features
 	for _, st := range s.Status() {
-		if st.Actor {
+		if st.ActorStateStore {
 			asked = append(asked, st.Name)
 			features = st.Features
 		}
@@ -359,12 +359,12 @@ func (s *Set) Rollback(name string) error {
 		_, err := s.Store(name)
 		return cmp.Or(err, error(abi.ErrNotFound))
 	}
-	if sl.state == StateDegraded {
+	if sl.state == handle.StateDegraded {
 		// The good version serves already: stop trying the other one.
 		sl.pinned, sl.settled = sl.desired.Digest, true
 		sl.attempts, sl.next = 0, time.Time{}
 		sl.version++
-		s.setState(sl, StateReady, nil)
+		s.setState(sl, handle.StateReady, nil)
 		s.mu.Unlock()
 		return nil
 	}

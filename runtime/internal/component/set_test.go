@@ -30,7 +30,7 @@ func TestComesUp(t *testing.T) {
 	require.Equal(t, "1", get(t, st, "a"))
 	require.Equal(t, "1", f.data["app||a"])
 	got := statusOf(t, s, "orders")
-	require.Equal(t, StateReady, got.State)
+	require.Equal(t, handle.StateReady, got.State)
 	require.EqualValues(t, 1, got.Generation)
 	s.Apply(spec("orders", "1", nil)) // unchanged: not even looked at
 	require.Empty(t, settle(t, s))
@@ -79,7 +79,7 @@ func TestFailureBeforeTheSwapKeepsTheOldOne(t *testing.T) {
 			require.Len(t, failures, 1)
 			require.Equal(t, "1", get(t, st, "a"))
 			got := statusOf(t, s, "orders")
-			require.Equal(t, StateDegraded, got.State)
+			require.Equal(t, handle.StateDegraded, got.State)
 			require.NotEmpty(t, got.Reason)
 			require.EqualValues(t, 1, got.Generation)
 			require.Empty(t, s.NotReady(), "a degraded component serves")
@@ -91,7 +91,7 @@ func TestFailureBeforeTheSwapKeepsTheOldOne(t *testing.T) {
 			s.Apply(spec("orders", "3", good))
 			require.Empty(t, settle(t, s))
 			require.Equal(t, "missing", get(t, st, "a"))
-			require.Equal(t, StateReady, statusOf(t, s, "orders").State)
+			require.Equal(t, handle.StateReady, statusOf(t, s, "orders").State)
 		})
 	}
 }
@@ -133,7 +133,7 @@ func TestFailedComponentIsRetried(t *testing.T) {
 		route.Store(true)
 		time.Sleep(31 * time.Second)
 		synctest.Wait()
-		require.Equal(t, StateReady, statusOf(t, s, "orders").State)
+		require.Equal(t, handle.StateReady, statusOf(t, s, "orders").State)
 		require.Empty(t, settle(t, s))
 	})
 }
@@ -157,12 +157,12 @@ func TestParkedComponent(t *testing.T) {
 		s.Apply(sp)
 		require.Len(t, settle(t, s), 1)
 		got := statusOf(t, s, "orders")
-		require.Equal(t, StatePending, got.State)
+		require.Equal(t, handle.StatePending, got.State)
 		require.Contains(t, got.Reason, "vault")
 		there = true
 		s.Retry("orders")
 		synctest.Wait()
-		require.Equal(t, StateReady, statusOf(t, s, "orders").State)
+		require.Equal(t, handle.StateReady, statusOf(t, s, "orders").State)
 	})
 }
 
@@ -279,9 +279,9 @@ func TestRollback(t *testing.T) {
 	bad.Create = func(context.Context) (abi.Store, error) { return nil, errors.New("bad") }
 	s.Apply(bad)
 	settle(t, s)
-	require.Equal(t, StateDegraded, statusOf(t, s, "orders").State)
+	require.Equal(t, handle.StateDegraded, statusOf(t, s, "orders").State)
 	require.NoError(t, s.Rollback("orders"))
-	require.Equal(t, StateReady, statusOf(t, s, "orders").State)
+	require.Equal(t, handle.StateReady, statusOf(t, s, "orders").State)
 	require.Equal(t, "3", statusOf(t, s, "orders").Digest)
 	var nf *handle.NotFoundError
 	require.ErrorAs(t, s.Rollback("nobody"), &nf)
@@ -300,7 +300,7 @@ func TestUses(t *testing.T) {
 	close(db.hang)
 	settle(t, s)
 	s.Retry()
-	require.Eventually(t, func() bool { return statusOf(t, s, "user").State == StateReady }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return statusOf(t, s, "user").State == handle.StateReady }, 5*time.Second, time.Millisecond)
 	back := spec("db", "2", newFake())
 	back.Uses = []string{"user"}
 	s.Apply(back)
@@ -320,7 +320,7 @@ func TestUsesWhatComesLater(t *testing.T) {
 	}
 	s.Reconcile(append(all, spec("z", "1", newFake())), nil)
 	settle(t, s)
-	require.Equal(t, StateReady, statusOf(t, s, "a").State, "%+v", statusOf(t, s, "a").Reason)
+	require.Equal(t, handle.StateReady, statusOf(t, s, "a").State, "%+v", statusOf(t, s, "a").Reason)
 }
 
 func TestActorStore(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // slot is the place of one name in a set: what is wanted (desired), what serves
@@ -42,7 +44,7 @@ type slot struct {
 	version     int64    // counts what was asked
 	settled     bool     // the last thing asked has been tried once
 	working     bool     // the worker runs
-	state       State
+	state       handle.State
 	err         error // why it is not ready
 	since       time.Time
 	attempts    int
@@ -53,7 +55,7 @@ type slot struct {
 }
 
 func (s *Set) newSlot(name string) *slot {
-	sl := &slot{name: name, wake: make(chan struct{}, 1), state: StatePending, since: time.Now()}
+	sl := &slot{name: name, wake: make(chan struct{}, 1), state: handle.StatePending, since: time.Now()}
 	sl.handle.name, sl.handle.log = name, s.log
 	return sl
 }
@@ -62,9 +64,9 @@ func (s *Set) newSlot(name string) *slot {
 type instances interface{ Instances() int }
 
 // status is a snapshot; mu is held.
-func (sl *slot) status() Status {
-	st := Status{Name: sl.name, State: sl.state, Since: sl.since, Attempts: sl.attempts, NextAttempt: sl.next,
-		RolledBack: sl.pinned != "", CanRollBack: sl.previous != nil, Capabilities: []string{}}
+func (sl *slot) status() handle.Status {
+	st := handle.Status{Name: sl.name, State: sl.state, Since: sl.since, Attempts: sl.attempts, NextAttempt: sl.next,
+		RolledBack: sl.pinned != "", CanRollBack: sl.previous != nil}
 	spec := sl.desired
 	if sl.err != nil {
 		st.Reason = sl.err.Error()
@@ -77,25 +79,24 @@ func (sl *slot) status() Status {
 			st.Instances = c.Instances()
 		}
 		st.Generation, st.Digest, st.InFlight, st.Features = g.number, g.spec.Digest, g.inFlight(), g.features
-		st.Capabilities = append(st.Capabilities, g.features.Names()...)
-		if spec == nil || sl.state != StateDegraded {
+		if spec == nil || sl.state != handle.StateDegraded {
 			spec = &g.spec
 		}
 		st.Type, st.Version = g.spec.Type, g.spec.Version
 	}
 	if spec != nil {
-		st.Source, st.Actor, st.IgnoreErrors = spec.Source, spec.ActorStateStore, spec.IgnoreErrors
+		st.Source, st.ActorStateStore, st.IgnoreErrors = spec.Source, spec.ActorStateStore, spec.IgnoreErrors
 		if st.Type == "" {
 			st.Type, st.Version = spec.Type, spec.Version
 		}
 	}
 	if sl.complaint != nil {
 		st.Reason = sl.complaint.Error()
-		if sl.state == StateReady {
-			st.State = StateDegraded
+		if sl.state == handle.StateReady {
+			st.State = handle.StateDegraded
 		}
 	}
-	st.LastHandOver, st.HandOverItems = sl.handOver.pause.Microseconds(), sl.handOver.items
+	st.HandOverPause, st.HandOverItems = sl.handOver.pause, sl.handOver.items
 	return st
 }
 
@@ -107,7 +108,7 @@ func (sl *slot) desiredType() string {
 }
 
 // setState records a state; mu is held.
-func (s *Set) setState(sl *slot, state State, err error) {
+func (s *Set) setState(sl *slot, state handle.State, err error) {
 	if sl.state != state {
 		sl.since = time.Now()
 	}

@@ -53,13 +53,17 @@ type Resolved struct {
 	Redact func(text string) string
 }
 
+// maxRedacted is how much of an error's text is looked at and kept.
+const maxRedacted = 64 << 10
+
 // redacted is err without secrets in its text. What it wraps stays.
 func redacted(err error, redact func(string) string) error {
 	if err == nil || redact == nil || err == error(abi.ErrNotFound) { //nolint:errorlint // the common answer has no secret
 		return err
 	}
 	text := err.Error()
-	if clean := redact(text); clean != text {
+	clean := redact(text[:min(len(text), maxRedacted)]) // a redactor takes the end of a text for a cut
+	if clean != text {
 		return &retoldError{clean, err}
 	}
 	return err
@@ -80,43 +84,6 @@ func (s *Spec) source() string {
 	return s.Source
 }
 
-// State is where a component stands.
-type State string
-
-// The states of a component.
-const (
-	StatePending  State = "pending"  // not yet up, for the first time
-	StateReady    State = "ready"    // serving what the file says
-	StateDegraded State = "degraded" // an older version serves; the newest one failed
-	StateFailed   State = "failed"   // nothing serves; it is tried again
-	StateClosing  State = "closing"  // removed, finishing its last calls
-)
-
-// Status is what there is to say of a component.
-type Status struct {
-	Name          string
-	Type          string
-	Version       string
-	State         State
-	Reason        string    // why it is not ready
-	Source        string    // file:line
-	Digest        string    // of what serves
-	Generation    int64     // of what serves, from 1; 0 = nothing
-	Since         time.Time // when it entered the state
-	InFlight      int64     // calls in progress
-	Instances     int       // of a wasm store
-	Features      abi.Features
-	Capabilities  []string
-	Actor         bool // asked to be the actor store
-	IgnoreErrors  bool
-	RolledBack    bool // an earlier version serves by request
-	CanRollBack   bool
-	Attempts      int // failed attempts in a row
-	NextAttempt   time.Time
-	LastHandOver  int64 // how long writes were held back
-	HandOverItems int64
-}
-
 // Recorder counts the operations of one component. Op must not block or
 // allocate; it is called from many goroutines.
 type Recorder interface {
@@ -131,16 +98,16 @@ type Observer interface {
 	Initialized(component, typ string)
 	InitFailed(component, typ, reason string) // reason is "creation" or "init"
 	Reloaded(component, outcome string)       // "ok" or "failed": a change of a component that was serving
-	StateChanged(component, typ string, state State)
+	StateChanged(component, typ string, state handle.State)
 	Removed(component string)
 }
 
 // nopObserver is used when nobody listens.
 type nopObserver struct{}
 
-func (nopObserver) Recorder(string, string) Recorder   { return nil }
-func (nopObserver) Initialized(string, string)         {}
-func (nopObserver) InitFailed(string, string, string)  {}
-func (nopObserver) Reloaded(string, string)            {}
-func (nopObserver) StateChanged(string, string, State) {}
-func (nopObserver) Removed(string)                     {}
+func (nopObserver) Recorder(string, string) Recorder          { return nil }
+func (nopObserver) Initialized(string, string)                {}
+func (nopObserver) InitFailed(string, string, string)         {}
+func (nopObserver) Reloaded(string, string)                   {}
+func (nopObserver) StateChanged(string, string, handle.State) {}
+func (nopObserver) Removed(string)                            {}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // The back-off of failed components: it doubles from the first to the last.
@@ -90,7 +92,7 @@ func (s *Set) remove(sl *slot, version int64) {
 	sl.leaving, sl.removeAfter = false, nil
 	sl.desired, sl.target, sl.previous, sl.pinned = nil, nil, nil, ""
 	sl.attempts, sl.next = 0, time.Time{}
-	s.setState(sl, StateClosing, nil)
+	s.setState(sl, handle.StateClosing, nil)
 	s.mu.Unlock()
 	err := s.takeDown(s.ctx, sl, fmt.Sprintf("component %s was removed", sl.name))
 	if err != nil {
@@ -138,20 +140,20 @@ func (s *Set) bringUp(sl *slot, spec *Spec, version int64) {
 	if err == nil {
 		sl.target = nil
 		sl.attempts, sl.next = 0, time.Time{}
-		s.setState(sl, StateReady, nil)
+		s.setState(sl, handle.StateReady, nil)
 		return
 	}
 	err = shortened(err)
 	known := sl.err != nil && sl.err.Error() == err.Error()
 	sl.attempts++
 	sl.next = time.Now().Add(backOff(sl.attempts))
-	state := StateFailed
+	state := handle.StateFailed
 	var waiting interface{ Waiting() string }
 	switch {
 	case serves:
-		state = StateDegraded
+		state = handle.StateDegraded
 	case errors.As(err, &waiting):
-		state = StatePending
+		state = handle.StatePending
 	}
 	s.setState(sl, state, err)
 	level := zap.ErrorLevel

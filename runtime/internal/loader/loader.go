@@ -75,6 +75,9 @@ func New(cfg Config) *Loader {
 	return l
 }
 
+// Registry is where native types come from.
+func (l *Loader) Registry() *Registry { return l.cfg.Registry }
+
 // verdict is what was found wrong with a component of a digest.
 type verdict struct {
 	digest   string

@@ -11,7 +11,7 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/all"
 	"github.com/wasmstate/wasmstate/builtin/memstore"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/loader"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
@@ -192,6 +192,6 @@ func TestBrokenDocumentsAreListed(t *testing.T) {
 	l.Plan(t.Context(), false)
 	list := l.Broken(func(string) bool { return false })
 	require.Len(t, list, 1)
-	require.Equal(t, component.StateFailed, list[0].State)
+	require.Equal(t, handle.StateFailed, list[0].State)
 	require.Empty(t, l.Broken(func(string) bool { return true }))
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 )
@@ -138,17 +139,17 @@ func (l *Loader) Problems() []string {
 
 // Broken lists the components that only documents with an error name, as
 // failed.
-func (l *Loader) Broken(known func(name string) bool) []component.Status {
+func (l *Loader) Broken(known func(name string) bool) []handle.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var list []component.Status
+	var list []handle.Status
 	for i := range l.broken {
 		prob := &l.broken[i]
-		if prob.Component == "" || known(prob.Component) || slices.ContainsFunc(list, func(st component.Status) bool { return st.Name == prob.Component }) {
+		if prob.Component == "" || known(prob.Component) || slices.ContainsFunc(list, func(st handle.Status) bool { return st.Name == prob.Component }) {
 			continue
 		}
-		list = append(list, component.Status{
-			Name: prob.Component, State: component.StateFailed, Reason: prob.String(), Source: prob.Pos.String(), Capabilities: []string{},
+		list = append(list, handle.Status{
+			Name: prob.Component, State: handle.StateFailed, Reason: prob.String(), Source: prob.Pos.String(),
 		})
 	}
 	return list

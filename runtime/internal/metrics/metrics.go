@@ -102,8 +102,8 @@ func (m *Metrics) InitFailed(name, typ, reason string) {
 func (m *Metrics) Reloaded(name, outcome string) { m.reloads.WithLabelValues(name, outcome).Inc() }
 
 // StateChanged implements component.Observer.
-func (m *Metrics) StateChanged(name, _ string, state component.State) {
-	for _, s := range []component.State{component.StatePending, component.StateReady, component.StateDegraded, component.StateFailed, component.StateClosing} {
+func (m *Metrics) StateChanged(name, _ string, state handle.State) {
+	for _, s := range []handle.State{handle.StatePending, handle.StateReady, handle.StateDegraded, handle.StateFailed, handle.StateClosing} {
 		v := 0.0
 		if s == state {
 			v = 1

@@ -11,7 +11,6 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
 func scrape(t *testing.T, m *Metrics) string {
@@ -29,7 +28,7 @@ func TestMetrics(t *testing.T) {
 	rec.Op(context.Background(), handle.Get, abi.Code(999), time.Microsecond)
 	m.Initialized("orders", "state.x")
 	m.InitFailed("orders", "state.x", "creation")
-	m.StateChanged("orders", "state.x", component.StateDegraded)
+	m.StateChanged("orders", "state.x", handle.StateDegraded)
 	require.True(t, m.Count("orders", `evil"} 1`, 2))
 	stop := m.Watch("orders", func() Guest {
 		return Guest{Instances: 3, Retired: map[string]int64{"trap": 1}, Ops: []GuestOp{{Name: "ws_get", Calls: 7}}}

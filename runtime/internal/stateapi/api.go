@@ -5,13 +5,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
 // Stores is what the API needs of the live set.
 type Stores interface {
 	Store(name string) (*component.Store, error)
-	Status() []component.Status
+	Status() []handle.Status
 }
 
 // Limits bound what one request, and all together, may take. Zero fields have

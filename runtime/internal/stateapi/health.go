@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // Readiness is the policy of what has to serve for the server to be ready for
@@ -82,8 +82,8 @@ func (a *API) ReadyToServe() *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: "ERR_OUTBOUND_HEALTH_NOT_READY", Message: "dapr outbound is not ready: " + strings.Join(down, ", ")}
 }
 
-func serves(st component.Status) bool {
-	return st.State == component.StateReady || st.State == component.StateDegraded
+func serves(st handle.Status) bool {
+	return st.State == handle.StateReady || st.State == handle.StateDegraded
 }
 
 // pingTime bounds how long the probe of one store waits for its backend.
@@ -96,7 +96,7 @@ func (a *API) StoreReady(ctx context.Context, name string) *Error {
 		return &Error{Status: status, Code: "ERR_HEALTH_NOT_READY", Message: msg}
 	}
 	list := a.stores.Status()
-	at := slices.IndexFunc(list, func(st component.Status) bool { return st.Name == name })
+	at := slices.IndexFunc(list, func(st handle.Status) bool { return st.Name == name })
 	if at < 0 {
 		e := a.storeErrorOf(name)
 		e.Status = http.StatusNotFound

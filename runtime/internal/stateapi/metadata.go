@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/runtime/internal/component"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 )
 
 // Metadata is the document of the metadata API. No list in it is nil.
@@ -20,14 +20,14 @@ type Metadata struct {
 
 // Component has Dapr's members, and state, reason and generation of ours.
 type Component struct {
-	Name         string          `json:"name"`
-	Type         string          `json:"type"`
-	Version      string          `json:"version"`
-	Capabilities []string        `json:"capabilities"`
-	State        component.State `json:"state"`
-	Reason       string          `json:"reason,omitempty"`
-	Generation   int64           `json:"generation"`
-	Actor        bool            `json:"actorStateStore,omitempty"`
+	Name         string       `json:"name"`
+	Type         string       `json:"type"`
+	Version      string       `json:"version"`
+	Capabilities []string     `json:"capabilities"`
+	State        handle.State `json:"state"`
+	Reason       string       `json:"reason,omitempty"`
+	Generation   int64        `json:"generation"`
+	Actor        bool         `json:"actorStateStore,omitempty"`
 }
 
 // MaxAttribute is the size of an attribute's name and of its value in bytes;
@@ -42,7 +42,7 @@ func (a *API) Metadata() Metadata {
 	const actor = abi.FeatureETag | abi.FeatureTransactional
 	components := []Component{}
 	for _, st := range a.stores.Status() {
-		c := Component{st.Name, st.Type, st.Version, append([]string{}, st.Capabilities...), st.State, st.Reason, st.Generation, st.Actor}
+		c := Component{st.Name, st.Type, st.Version, append([]string{}, st.Features.Names()...), st.State, st.Reason, st.Generation, st.ActorStateStore}
 		if st.Features.Has(actor) {
 			c.Capabilities = append(c.Capabilities, "ACTOR")
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/builtin/memstore"
+	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
@@ -224,16 +225,16 @@ func TestGuard(t *testing.T) {
 }
 
 // fixed are stores in given states.
-type fixed []component.Status
+type fixed []handle.Status
 
 func (f fixed) Store(string) (*component.Store, error) { return nil, abi.ErrUnavailable }
-func (f fixed) Status() []component.Status             { return f }
+func (f fixed) Status() []handle.Status                { return f }
 
 func TestReadiness(t *testing.T) {
-	up := component.Status{Name: "up", State: component.StateReady}
-	old := component.Status{Name: "old", State: component.StateDegraded}
-	down := component.Status{Name: "down", State: component.StateFailed}
-	spare := component.Status{Name: "spare", State: component.StateFailed, IgnoreErrors: true}
+	up := handle.Status{Name: "up", State: handle.StateReady}
+	old := handle.Status{Name: "old", State: handle.StateDegraded}
+	down := handle.Status{Name: "down", State: handle.StateFailed}
+	spare := handle.Status{Name: "spare", State: handle.StateFailed, IgnoreErrors: true}
 	for _, tc := range []struct {
 		policy stateapi.Readiness
 		stores fixed

@@ -119,6 +119,9 @@ func absolute(paths []string) []string {
 	return slices.Compact(out)
 }
 
+// Changed is C, for whoever takes a Watcher by its methods.
+func (w *Watcher) Changed() <-chan struct{} { return w.C }
+
 // SetFiles replaces the files that are watched besides the folders, such as
 // secret files and modules elsewhere. They need not exist. A signal follows if
 // the set is a new one, for changes before.

@@ -23,8 +23,8 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/guests/sdk/go/http"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/internal/modulemanifest"
+	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
 
