@@ -133,6 +133,26 @@ func (w writing) unit(text string) unit {
 	return byteUnit(text[0], 1)
 }
 
+// beginning returns the first bytes that text stands for, up to n, which is 4 or
+// more unless the text ends or goes on with a "+", which may be two things.
+func (w writing) beginning(text string) (key [2 * utf8.UTFMax]byte, n int) {
+	for i := 0; i < len(text) && n < MinSecret; {
+		if w == percent && text[i] == '+' && i > 0 {
+			break
+		}
+		u := w.unit(text[i:])
+		if u.size == 0 {
+			break
+		}
+		n += copy(key[n:], u.bytes[:u.n])
+		i += u.size
+		if w == percent && text[i-u.size] == '+' {
+			break
+		}
+	}
+	return key, n
+}
+
 func backslash(text string) unit {
 	if len(text) < 2 {
 		return unit{}

@@ -125,9 +125,11 @@ func (r *Redactor) EndsInside(text string) bool {
 		return false
 	}
 	for i := range max(0, len(text)-MinSecret+1) {
-		rest := text[i:]
-		for _, f := range r.forms[r.start[rest[0]]:r.start[int(rest[0])+1]] {
-			if len(rest) < len(f.text) && f.text[:len(rest)] == rest {
+		for _, f := range r.formsFrom(text[i:]) {
+			if !strings.HasPrefix(f.text, text[i:]) {
+				break
+			}
+			if len(f.text) > len(text)-i {
 				return true
 			}
 		}
@@ -156,30 +158,49 @@ func (r *Redactor) find(text string, cut bool) (spans []span) {
 // findIn appends where forms are in text, written in a way.
 func (r *Redactor) findIn(spans []span, text string, w writing, cut bool) []span {
 	for i := range len(text) {
-		first := text[i]
-		if w != plain {
-			u := w.unit(text[i:])
-			if u.size == 0 {
-				continue // half an escape is left
-			}
-			first = u.bytes[0]
-			if w == percent && text[i] == '+' {
-				spans = r.findAt(spans, text, i, ' ', w, cut)
-			}
+		if w == plain {
+			spans = r.findAt(spans, text, i, text[i:min(i+MinSecret, len(text))], w, cut)
+			continue
 		}
-		spans = r.findAt(spans, text, i, first, w, cut)
+		key, n := w.beginning(text[i:])
+		if n == 0 {
+			continue // half an escape is left
+		}
+		if w == percent && text[i] == '+' {
+			spans = r.findAt(spans, text, i, " ", w, cut)
+		}
+		spans = r.findAt(spans, text, i, string(key[:n]), w, cut)
 	}
 	return spans
 }
 
-// findAt appends the longest match at text[i:] of forms that begin with first.
-func (r *Redactor) findAt(spans []span, text string, i int, first byte, w writing, cut bool) []span {
+// findAt appends the longest match at text[i:] of forms that begin with key.
+func (r *Redactor) findAt(spans []span, text string, i int, key string, w writing, cut bool) []span {
 	end := 0
-	for _, f := range r.forms[r.start[first]:r.start[int(first)+1]] {
+	for _, f := range r.formsFrom(key) {
+		if !strings.HasPrefix(f.text, key) {
+			break
+		}
 		end = max(end, f.matchAt(text, i, w, cut))
 	}
 	if end > 0 {
 		spans = append(spans, span{i, end})
 	}
 	return spans
+}
+
+// formsFrom returns the forms with the first byte of key that do not sort before
+// key. Those that begin with key come first: many secrets may share a beginning,
+// such as the lines of a file, and each place of a text looks at its own only.
+func (r *Redactor) formsFrom(key string) []form {
+	forms := r.forms[r.start[key[0]]:r.start[int(key[0])+1]]
+	low, high := 0, len(forms)
+	for low < high {
+		if mid := int(uint(low+high) / 2); forms[mid].text < key {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return forms[low:]
 }

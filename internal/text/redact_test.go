@@ -114,6 +114,30 @@ func TestRedactAllocatesNothingForNothing(t *testing.T) {
 	}))
 }
 
+// TestRedactLooksAtFew has a secret of many lines that begin alike, and a text
+// that is full of their first byte: work must not be lines times bytes.
+func TestRedactLooksAtFew(t *testing.T) {
+	var lines strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&lines, "export VARIABLE_%d=%d\n", i, i)
+	}
+	r := NewRedactor(lines.String())
+	for _, key := range []string{"eeee", "e", "ex"} {
+		seen := 0
+		for _, f := range r.formsFrom(key) {
+			if !strings.HasPrefix(f.text, key) {
+				break
+			}
+			seen++
+		}
+		require.Equal(t, key == "e" || key == "ex", seen > 0)
+	}
+	for _, text := range []string{strings.Repeat("e", 1<<20), strings.Repeat("e", 1<<20) + "\\"} {
+		require.False(t, r.Holds(text))
+	}
+	require.Equal(t, "a [redacted] b", r.Redact("a export VARIABLE_19999=19999 b"))
+}
+
 // FuzzRedact proves that no secret survives, however it is written.
 func FuzzRedact(f *testing.F) {
 	f.Add("dial user:", "hunter2-hunter2", "abcd", "@host")
