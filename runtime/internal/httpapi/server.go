@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -124,7 +125,17 @@ func (s *server) state(w http.ResponseWriter, r *http.Request, rest string) {
 		e = do(w, r, st, key)
 	}
 	if e != nil {
+		s.drain(w, r)
 		write(w, e)
+	}
+}
+
+// drain takes the rest of a body that was refused before it was read, as far as
+// a body may be: a client that is still sending would see its connection reset
+// instead of the answer.
+func (s *server) drain(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_, _ = io.CopyN(io.Discard, s.paced(w, r), s.api.Limits().Body)
 	}
 }
 
