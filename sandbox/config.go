@@ -26,12 +26,15 @@ const (
 type Config struct {
 	Component string // for errors, logs, metrics
 
-	Memory       int64         // cap of one instance in bytes; 0 = the manifest's wish, else 64 MiB
+	// Memory is the cap of one instance in bytes; 0 = the manifest's wish up to
+	// 64 MiB, else 64 MiB. All instances together get a quarter of the budget of
+	// the process, or Memory times Instances if that is more.
+	Memory       int64
 	MemoryRetire int64         // replace an instance that is larger after an operation; 0 = never
 	Timeout      time.Duration // for one operation, on top of the caller's context; 0 = 5 s
 	MaxWait      time.Duration // for a free instance; 0 = as long as the caller's context
 	Concurrency  string        // single, pool or sharded; empty = the manifest's
-	Instances    int           // at most; 0 = the manifest's wish, else 8. Always 1 in mode single
+	Instances    int           // at most; 0 = the manifest's wish up to 8, else 8. Always 1 in mode single
 	Meter        Meter         // empty = fuel
 	MaxOps       int64         // operations after which an instance is replaced; 0 = never
 	IdleTrim     time.Duration // idle instances beyond the first go after this time; 0 = 1 min, < 0 = never
@@ -81,7 +84,8 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 		Step:         cfg.step,
 	}
 	mode := orDefault(cfg.Concurrency, mod.manifest.Mode)
-	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))
+	// What the module wishes for itself is never more than the default.
+	ec.Instances = orDefault(cfg.Instances, min(orDefault(mod.manifest.MaxInstances, defaultInstances), defaultInstances))
 	if ec.Instances < 1 || ec.Instances > maxInstances {
 		wrong = append(wrong, fmt.Sprintf("instances is %d and must be between 1 and %d", ec.Instances, maxInstances))
 	}
@@ -104,11 +108,14 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 	}
 	wrong = append(wrong, wasmstore.Check(mod.features, shards)...)
 
-	memory := orDefault(cfg.Memory, orDefault(mod.manifest.Memory, defaultMemory))
+	memory := orDefault(cfg.Memory, min(orDefault(mod.manifest.Memory, defaultMemory), defaultMemory))
 	if memory < pageBytes || memory > 4<<30 {
 		wrong = append(wrong, fmt.Sprintf("memory is %d bytes and must be between 64 KiB and 4 GiB", memory))
 	}
 	ec.Memory = min(uint64(memory)/pageBytes*pageBytes, 4<<30-pageBytes)
+	if most := cfg.Memory * int64(ec.Instances); cfg.Memory > 0 && most > mod.sandbox.budget.Limit()/4 {
+		ec.MemoryShare = most
+	}
 	ec.MemoryRetire = uint64(max(cfg.MemoryRetire, 0))
 
 	meter := orDefault(cfg.Meter, MeterFuel)

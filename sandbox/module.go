@@ -100,6 +100,7 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 	if log == nil {
 		log = zap.NewNop()
 	}
+	mod.tellWish(log, &cfg)
 	ec.Cache, ec.Budget, ec.Observer = mod.sandbox.cache, mod.sandbox.budget, &observer{log: log, stateful: ec.Stateful}
 	g, err := engine.Load(ctx, ec)
 	if err != nil {
@@ -111,6 +112,19 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 		}),
 		guest: g, closed: cfg.Closed,
 	}, nil
+}
+
+// tellWish logs that the module gets less than it wishes for, and what the
+// operator can do.
+func (mod *Module) tellWish(log *zap.Logger, cfg *Config) {
+	if cfg.Memory == 0 && mod.manifest.Memory > defaultMemory {
+		log.Info("the module wishes for more memory than the default; sandbox.memory grants it",
+			zap.Int64("wish", mod.manifest.Memory), zap.Int64("bytes", defaultMemory))
+	}
+	if cfg.Instances == 0 && mod.manifest.MaxInstances > defaultInstances {
+		log.Info("the module wishes for more instances than the default; sandbox.instances grants it",
+			zap.Int("wish", mod.manifest.MaxInstances), zap.Int("instances", defaultInstances))
+	}
 }
 
 // Check tells what Open would refuse, without compiling: the imports against
