@@ -61,7 +61,8 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 		Step:         cfg.step,
 	}
 	mode := orDefault(cfg.Concurrency, mod.manifest.Mode)
-	ec.Instances = orDefault(cfg.Instances, orDefault(mod.manifest.MaxInstances, defaultInstances))
+	// What the module wishes for itself is never more than the default.
+	ec.Instances = orDefault(cfg.Instances, min(orDefault(mod.manifest.MaxInstances, defaultInstances), defaultInstances))
 	if ec.Instances < 1 || ec.Instances > maxInstances {
 		wrong = append(wrong, fmt.Sprintf("instances is %d and must be between 1 and %d", ec.Instances, maxInstances))
 	}
@@ -84,11 +85,14 @@ func (mod *Module) engineConfig(cfg *Config) (engine.Config, []string) {
 	}
 	wrong = append(wrong, wasmstore.Check(mod.features, shards)...)
 
-	memory := orDefault(cfg.Memory, orDefault(mod.manifest.Memory, defaultMemory))
+	memory := orDefault(cfg.Memory, min(orDefault(mod.manifest.Memory, defaultMemory), defaultMemory))
 	if memory < pageBytes || memory > 4<<30 {
 		wrong = append(wrong, fmt.Sprintf("memory is %d bytes and must be between 64 KiB and 4 GiB", memory))
 	}
 	ec.Memory = min(uint64(memory)/pageBytes*pageBytes, 4<<30-pageBytes)
+	if most := cfg.Memory * int64(ec.Instances); cfg.Memory > 0 && most > mod.sandbox.budget.Limit()/4 {
+		ec.MemoryShare = most
+	}
 	ec.MemoryRetire = uint64(max(cfg.MemoryRetire, 0))
 
 	meter := orDefault(cfg.Meter, MeterFuel)

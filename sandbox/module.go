@@ -144,6 +144,7 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	mod.tellWish(log, &cfg)
 	ec.Cache, ec.Budget, ec.Observer = mod.sandbox.cache, mod.sandbox.budget, &observer{log: log, stateful: ec.Stateful}
 	g, err := engine.Load(ctx, ec)
 	if err != nil {
@@ -155,6 +156,19 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 		}),
 		guest: g, closed: cfg.Closed,
 	}, nil
+}
+
+// tellWish logs that the module gets less than it wishes for, and what the
+// operator can do.
+func (mod *Module) tellWish(log *slog.Logger, cfg *Config) {
+	if cfg.Memory == 0 && mod.manifest.Memory > defaultMemory {
+		log.Info("the module wishes for more memory than the default; sandbox.memory grants it",
+			"wish", mod.manifest.Memory, "bytes", defaultMemory)
+	}
+	if cfg.Instances == 0 && mod.manifest.MaxInstances > defaultInstances {
+		log.Info("the module wishes for more instances than the default; sandbox.instances grants it",
+			"wish", mod.manifest.MaxInstances, "instances", defaultInstances)
+	}
 }
 
 // Check tells what Open would refuse, without compiling: the imports against

@@ -26,7 +26,9 @@ const (
 // "1GB"), durations are Go durations ("500ms") or numbers of seconds.
 type Settings struct {
 	// Memory (memory) caps the linear memory of one instance in bytes, from 64 KiB
-	// to 4 GiB; 0 = the manifest's wish, else 64 MiB.
+	// to 4 GiB; 0 = the manifest's wish up to 64 MiB, else 64 MiB. All instances
+	// together get a quarter of the budget of the process, or Memory times Instances
+	// if that is more.
 	Memory int64
 	// MemoryRetire retires an instance after an operation that leaves its memory
 	// larger than this many bytes; at most Memory; 0 = never.
@@ -37,7 +39,7 @@ type Settings struct {
 	// MaxWait bounds the wait for a free instance; 0 = as long as the caller's context.
 	MaxWait time.Duration
 	// Instances is the largest number of instances, 1 to 1024; 0 = the manifest's
-	// wish, else 8. Always 1 in mode single.
+	// wish up to 8, else 8. Always 1 in mode single.
 	Instances int
 	// IdleAfter is how long an unused instance beyond the first lives; 0 = 1 min,
 	// < 0 = for ever.

@@ -78,7 +78,7 @@ func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
 		}
 		return g, CauseDeadline
 	case denied != denialNone:
-		g.Kind, g.Msg = fault.Memory, denied.describe(cfg.Memory)+"; then "+in.g.trapText(msg)
+		g.Kind, g.Msg = fault.Memory, in.g.describe(denied)+"; then "+in.g.trapText(msg)
 		return g, CauseMemory
 	}
 	g.Kind, g.Msg = fault.Trap, in.g.trapText(msg)
@@ -88,12 +88,17 @@ func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
 	return g, CauseTrap
 }
 
-func (d denial) describe(limit uint64) string {
+// describe says why memory was refused, and what the operator can do.
+func (g *Guest) describe(d denial) string {
 	switch d {
 	case denialCap:
-		return "out of memory: it is allowed " + text.FormatSize(int64(limit))
+		return "out of memory: it is allowed " + text.FormatSize(int64(g.cfg.Memory)) + " (sandbox.memory)"
+	case denialShare:
+		return "out of memory: its instances together have " + text.FormatSize(int64(g.share.most)) +
+			", the component's share of the memory of all guests; sandbox.memory and sandbox.instances raise it"
 	case denialBudget:
-		return "out of memory: the memory budget of all guests is used up"
+		return "out of memory: the memory budget of all guests, " + text.FormatSize(int64(g.cfg.Budget.Limit())) +
+			", is used up; lower sandbox.memory or sandbox.instances of other components, or raise the budget"
 	}
 	return "out of memory: the operating system refused"
 }

@@ -49,6 +49,7 @@ type Config struct {
 	Stateful  bool // the instances hold what cannot be made again: they are replaced after faults only
 
 	Memory       uint64 // cap of one instance in bytes, a multiple of 64 KiB
+	MemoryShare  int64  // bound of all instances together, if the operator set one; 0 = a quarter of the budget
 	MemoryRetire uint64 // retire an instance that is larger after an operation; 0 = never
 	MaxOps       int64  // retire an instance after so many operations; 0 = never
 
@@ -78,6 +79,7 @@ type Guest struct {
 	has       []bool // by operation: exported
 	hasIdle   bool
 	minMemory uint64
+	share     *share // of the budget
 	stateKey  any
 	observer  Observer
 	setup     func(ctx context.Context, in *Instance) error
@@ -109,6 +111,7 @@ func Load(ctx context.Context, cfg Config) (*Guest, error) {
 		}
 		return nil, err
 	}
+	g.share = cfg.Budget.share(int64(cfg.Memory), int64(g.minMemory), cfg.MemoryShare)
 	g.waiters.New = func() any { return &waiter{wake: make(chan struct{}, 1)} }
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	shards, size := 1, cfg.Instances
@@ -224,7 +227,7 @@ func (cfg *Config) Check(exports map[string]string, minMemory uint64, hasMemory 
 	if !hasMemory {
 		wrong = append(wrong, `it does not export its memory as "memory"`)
 	} else if minMemory > cfg.Memory || cfg.Memory > maxMemory {
-		wrong = append(wrong, fmt.Sprintf("it needs %s of memory from the start and is allowed %s", text.FormatSize(int64(minMemory)), text.FormatSize(int64(cfg.Memory))))
+		wrong = append(wrong, fmt.Sprintf("it needs %s of memory from the start and is allowed %s: raise sandbox.memory", text.FormatSize(int64(minMemory)), text.FormatSize(int64(cfg.Memory))))
 	}
 	var mistyped []string
 	check := func(name, want string, required bool) {
@@ -361,6 +364,7 @@ func (g *Guest) Close() error {
 			<-p.empty
 		}
 		g.background.Wait()
+		g.share.close()
 		g.closeErr = g.prog.close()
 		if g.cfg.Host != nil {
 			g.closeErr = errors.Join(g.closeErr, g.cfg.Host.Close())

@@ -59,9 +59,9 @@ type Instance struct {
 func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
 	in := &Instance{g: g, pool: p, op: opSetup}
 	in.ctx = &callContext{in: in, Context: ctx, timeout: g.cfg.SetupTimeout}
-	mem, denied := newLinearMemory(g.minMemory, g.cfg.Memory, g.cfg.Budget)
+	mem, denied := newLinearMemory(g.minMemory, g.cfg.Memory, g.share)
 	if denied != denialNone {
-		return nil, &fault.Error{Kind: fault.Memory, Component: g.cfg.Component, Msg: denied.describe(g.cfg.Memory)}
+		return nil, &fault.Error{Kind: fault.Memory, Component: g.cfg.Component, Msg: g.describe(denied)}
 	}
 	in.mem = mem
 	if g.cfg.Host != nil {

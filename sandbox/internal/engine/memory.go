@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"sync/atomic"
-
-	"github.com/tetratelabs/wazero/experimental"
-)
+import "github.com/tetratelabs/wazero/experimental"
 
 // pageSize is the size of a WebAssembly page in bytes.
 const pageSize = 64 << 10
@@ -12,36 +8,6 @@ const pageSize = 64 << 10
 // maxMemory bounds the linear memory of one instance. wazero's size counter
 // overflows at 4 GiB, so the last page is never given.
 const maxMemory = 4<<30 - pageSize
-
-// Budget bounds the linear memory of all guests of a process, in bytes. Safe
-// for concurrent use.
-type Budget struct {
-	limit int64
-	used  atomic.Int64
-}
-
-// NewBudget returns a budget of limit bytes; limit <= 0 means no limit.
-func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
-
-// Used returns how many bytes are handed out.
-func (b *Budget) Used() int64 { return b.used.Load() }
-
-// Limit returns the size of the budget; <= 0 means no limit.
-func (b *Budget) Limit() int64 { return b.limit }
-
-func (b *Budget) take(n int64) bool {
-	for {
-		used := b.used.Load()
-		if b.limit > 0 && n > b.limit-used {
-			return false
-		}
-		if b.used.CompareAndSwap(used, used+n) {
-			return true
-		}
-	}
-}
-
-func (b *Budget) give(n int64) { b.used.Add(-n) }
 
 // linearMemory is the memory of one instance: address space for its cap,
 // reserved at once so that it never moves, and usable as far as the guest grew
@@ -53,7 +19,7 @@ type linearMemory struct {
 	buf    []byte // the whole reservation; nil after release
 	size   uint64 // usable bytes
 	limit  uint64 // cap of the component
-	budget *Budget
+	budget *share
 	denied denial // why the last growth was refused, until it is asked for
 }
 
@@ -63,12 +29,13 @@ type denial uint8
 const (
 	denialNone   denial = iota
 	denialCap           // over the component's cap
+	denialShare         // over the component's share of the budget
 	denialBudget        // over the process-wide budget
 	denialSystem        // the operating system has none
 )
 
 // newLinearMemory reserves limit bytes, of which the first size are usable.
-func newLinearMemory(size, limit uint64, budget *Budget) (*linearMemory, denial) {
+func newLinearMemory(size, limit uint64, budget *share) (*linearMemory, denial) {
 	m := &linearMemory{limit: limit, budget: budget}
 	buf, err := reserve(limit)
 	if err != nil {
@@ -102,8 +69,8 @@ func (m *linearMemory) grow(size uint64) denial {
 		return denialCap
 	}
 	more := int64(size - m.size)
-	if !m.budget.take(more) {
-		return denialBudget
+	if d := m.budget.take(more); d != denialNone {
+		return d
 	}
 	buf, err := commit(m.buf, m.size, size)
 	if err != nil {
