@@ -2,11 +2,13 @@ package sandbox_test
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -23,7 +25,7 @@ func TestGreedyGuestsLeaveTheOthersTheirShare(t *testing.T) {
 	wasm, err := os.ReadFile("../guests/memory-c/memory-c.wasm")
 	require.NoError(t, err)
 	open := func(name string, memory int64) abi.Store {
-		s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: name, Memory: memory})
+		s, err := m.Open(t.Context(), wasm, sandbox.Config{Component: name, Settings: sandbox.Settings{Memory: memory}})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: name}))
@@ -55,7 +57,9 @@ func TestWishesEndAtTheDefault(t *testing.T) {
 	require.NoError(t, err)
 	core, logs := observer.New(zap.InfoLevel)
 	for memory, want := range map[int64]string{0: "allowed 64 MiB", 128 << 20: "allowed 128 MiB", 512 << 20: "allowed 512 MiB"} {
-		s, err := m.Open(t.Context(), packed, sandbox.Config{Component: "hog", Memory: memory, Instances: int(memory >> 27), Logger: zap.New(core)})
+		s, err := m.Open(t.Context(), packed, sandbox.Config{
+			Component: "hog", Settings: sandbox.Settings{Memory: memory, Instances: int(memory >> 27)}, Logger: slog.New(zapslog.NewHandler(core)),
+		})
 		require.NoError(t, err)
 		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "hog"}))
 		require.ErrorContains(t, s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{}), want)
