@@ -13,7 +13,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 func TestOpenRefusesWhatCannotWork(t *testing.T) {
@@ -39,9 +38,9 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.cfg.Component = "orders"
 			_, err := m.Open(t.Context(), guestbuild.WithManifest(good, tc.features, tc.mode), tc.cfg)
-			var ge *fault.Error
+			var ge *abi.Fault
 			require.ErrorAs(t, err, &ge)
-			require.Equal(t, fault.Load, ge.Kind)
+			require.Equal(t, abi.FaultLoad, ge.Kind)
 			require.ErrorContains(t, err, "orders")
 			for _, text := range tc.texts {
 				require.ErrorContains(t, err, text)

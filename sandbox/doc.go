@@ -10,9 +10,8 @@
 //
 // A module is parsed and hashed once, by [Sandbox.Parse]; the [Module] that comes
 // out is what is checked, inspected and opened. What a guest does wrong is a
-// [fault.Error]; what it may call is in hostfuncs.
+// [*abi.Fault]; what it may call is in hostfuncs.
 //
-//	fault              the errors of guests
 //	internal/wasmbin   core wasm: limits, manifest section, fuel. No wazero
 //	internal/engine    wazero: compile cache, memory, instances, pools, deadlines
 //	internal/wasmstore a guest as a store: encode, call, decode

@@ -14,7 +14,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // The modules here are too large, or too broken, to be committed: they are
@@ -135,12 +134,12 @@ func TestGeneratedHostileModules(t *testing.T) {
 				require.NoError(t, s.Close())
 			}
 			t.Logf("%d bytes, %v: %v", len(wasm), took, err)
-			var ge *fault.Error
+			var ge *abi.Fault
 			if tc.allowed && err == nil {
 				return
 			}
 			require.True(t, errors.As(err, &ge), "%v", err)
-			require.Equal(t, fault.Load, ge.Kind)
+			require.Equal(t, abi.FaultLoad, ge.Kind)
 			require.Contains(t, err.Error(), tc.text)
 			require.Less(t, len(err.Error()), 2000)
 			require.False(t, strings.ContainsAny(err.Error(), "\n\r\x1b"))
@@ -153,9 +152,9 @@ func TestGeneratedHostileModules(t *testing.T) {
 // than it may cost.
 func TestModuleWithoutManifest(t *testing.T) {
 	_, err := newModules(t).Open(t.Context(), guestbuild.Hostile(t, "good"), sandbox.Config{Component: "plain"})
-	var ge *fault.Error
+	var ge *abi.Fault
 	require.ErrorAs(t, err, &ge)
-	require.Equal(t, fault.Load, ge.Kind)
+	require.Equal(t, abi.FaultLoad, ge.Kind)
 	require.ErrorContains(t, err, "wasmstate pack")
 	require.Equal(t, abi.CodeInvalidArgument, abi.CodeOf(err))
 }

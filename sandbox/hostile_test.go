@@ -19,7 +19,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // hostileTimeout is the time limit of an operation on a guest that must miss
@@ -32,7 +31,7 @@ const (
 // outcome is what must become of a hostile module.
 type outcome struct {
 	at       string // the first step that fails: load, init, an operation, or "" for none
-	kind     fault.Kind
+	kind     abi.FaultKind
 	code     abi.Code // for errors that are no fault; with kind 0
 	text     string   // part of the message
 	features abi.Features
@@ -48,126 +47,126 @@ const (
 
 // hostile lists every module of guests/hostile.
 var hostile = map[string]outcome{
-	"loop":                    {at: "get", kind: fault.Deadline},
-	"touch":                   {at: "get", kind: fault.Deadline},
-	"loop-work":               {at: "get", kind: fault.Deadline},
-	"loop-nested":             {at: "get", kind: fault.Deadline},
-	"loop-long-body":          {at: "get", kind: fault.Deadline},
-	"recursion-tree":          {at: "get", kind: fault.Deadline},
-	"recursion-indirect-tree": {at: "get", kind: fault.Deadline},
-	"recursion-tail":          {at: "get", kind: fault.Deadline},
+	"loop":                    {at: "get", kind: abi.FaultDeadline},
+	"touch":                   {at: "get", kind: abi.FaultDeadline},
+	"loop-work":               {at: "get", kind: abi.FaultDeadline},
+	"loop-nested":             {at: "get", kind: abi.FaultDeadline},
+	"loop-long-body":          {at: "get", kind: abi.FaultDeadline},
+	"recursion-tree":          {at: "get", kind: abi.FaultDeadline},
+	"recursion-indirect-tree": {at: "get", kind: abi.FaultDeadline},
+	"recursion-tail":          {at: "get", kind: abi.FaultDeadline},
 	"recursion-deep":          {at: "get", text: "get"},
 	"recursion-large-frames":  {at: "get", text: "get"},
 	"recursion-mutual":        {at: "get", text: "get"},
-	"fill-all":                {at: "get", kind: fault.Deadline},
-	"fill-straight":           {at: "get?", kind: fault.Deadline},
-	"copy-all":                {at: "get", kind: fault.Deadline},
-	"table-fill":              {at: "get", kind: fault.Deadline},
-	"memory-bomb":             {at: "get", kind: fault.Memory, text: "allowed 16 MiB"},
-	"memory-bomb-once":        {at: "get", kind: fault.Memory, text: "allowed 16 MiB"},
-	"memory-beg":              {at: "get", kind: fault.Deadline},
-	"memory-leak":             {at: "get", kind: fault.Memory},
-	"memory-minimum":          {at: "load", kind: fault.Load, text: "memory"},
-	"memory-missing":          {at: "load", kind: fault.Load, text: "memory"},
-	"memory-imported":         {at: "load", kind: fault.Load, text: "memory"},
-	"table-bomb":              {at: "get", kind: fault.Trap},
-	"table-beg":               {at: "get", kind: fault.Deadline},
-	"table-minimum":           {at: "load", kind: fault.Load, text: "table"},
-	"value-pointer":           {at: "get", kind: fault.ABI, text: "value"},
-	"value-length":            {at: "get", kind: fault.ABI, text: "value"},
-	"value-wrap":              {at: "get", kind: fault.ABI, text: "value"},
-	"value-edge":              {at: "get", kind: fault.ABI, text: "value"},
-	"etag-pointer":            {at: "get", kind: fault.ABI, text: "etag"},
-	"type-pointer":            {at: "get", kind: fault.ABI, text: "content type"},
-	"message-pointer":         {at: "get", kind: fault.ABI, text: "message"},
+	"fill-all":                {at: "get", kind: abi.FaultDeadline},
+	"fill-straight":           {at: "get?", kind: abi.FaultDeadline},
+	"copy-all":                {at: "get", kind: abi.FaultDeadline},
+	"table-fill":              {at: "get", kind: abi.FaultDeadline},
+	"memory-bomb":             {at: "get", kind: abi.FaultMemory, text: "allowed 16 MiB"},
+	"memory-bomb-once":        {at: "get", kind: abi.FaultMemory, text: "allowed 16 MiB"},
+	"memory-beg":              {at: "get", kind: abi.FaultDeadline},
+	"memory-leak":             {at: "get", kind: abi.FaultMemory},
+	"memory-minimum":          {at: "load", kind: abi.FaultLoad, text: "memory"},
+	"memory-missing":          {at: "load", kind: abi.FaultLoad, text: "memory"},
+	"memory-imported":         {at: "load", kind: abi.FaultLoad, text: "memory"},
+	"table-bomb":              {at: "get", kind: abi.FaultTrap},
+	"table-beg":               {at: "get", kind: abi.FaultDeadline},
+	"table-minimum":           {at: "load", kind: abi.FaultLoad, text: "table"},
+	"value-pointer":           {at: "get", kind: abi.FaultABI, text: "value"},
+	"value-length":            {at: "get", kind: abi.FaultABI, text: "value"},
+	"value-wrap":              {at: "get", kind: abi.FaultABI, text: "value"},
+	"value-edge":              {at: "get", kind: abi.FaultABI, text: "value"},
+	"etag-pointer":            {at: "get", kind: abi.FaultABI, text: "etag"},
+	"type-pointer":            {at: "get", kind: abi.FaultABI, text: "content type"},
+	"message-pointer":         {at: "get", kind: abi.FaultABI, text: "message"},
 	"message-secret":          {at: "init", code: abi.CodeInternal, text: `\x`},
-	"message-length":          {at: "get", kind: fault.ABI, text: "message"},
+	"message-length":          {at: "get", kind: abi.FaultABI, text: "message"},
 	"message-controls":        {at: "get", code: abi.CodeInternal, text: "owned"},
-	"expiry-negative":         {at: "get", kind: fault.ABI, text: "expiry"},
-	"set-etag-pointer":        {at: "set", kind: fault.ABI, text: "etag"},
-	"status-unknown":          {at: "get", kind: fault.ABI, text: "999"},
-	"status-huge":             {at: "get", kind: fault.ABI, text: "4294967295"},
-	"response-short":          {at: "get", kind: fault.ABI, text: "record"},
-	"response-long":           {at: "get", kind: fault.ABI, text: "buffer"},
-	"response-size":           {at: "get", kind: fault.ABI, text: "record"},
-	"response-zero":           {at: "get", kind: fault.ABI, text: "record"},
-	"items-pointer":           {at: "bulk get", kind: fault.ABI, text: "items", features: bulk},
-	"items-more":              {at: "bulk get", kind: fault.ABI, text: "1000 items", features: bulk},
-	"items-fewer":             {at: "bulk get", kind: fault.ABI, text: "1 items", features: bulk},
-	"items-step-zero":         {at: "bulk get", kind: fault.ABI, text: "items", features: bulk},
-	"items-step-huge":         {at: "bulk get", kind: fault.ABI, text: "items", features: bulk},
-	"items-garbage":           {at: "bulk get", kind: fault.ABI, text: "item 0", features: bulk},
-	"keys-pointer":            {at: "keys", kind: fault.ABI, text: "items", features: keys},
-	"keys-count":              {at: "keys", kind: fault.ABI, text: "items", features: keys},
-	"keys-same":               {at: "keys", kind: fault.ABI, text: "order", features: keys},
-	"cursor-pointer":          {at: "keys", kind: fault.ABI, text: "cursor", features: keys},
+	"expiry-negative":         {at: "get", kind: abi.FaultABI, text: "expiry"},
+	"set-etag-pointer":        {at: "set", kind: abi.FaultABI, text: "etag"},
+	"status-unknown":          {at: "get", kind: abi.FaultABI, text: "999"},
+	"status-huge":             {at: "get", kind: abi.FaultABI, text: "4294967295"},
+	"response-short":          {at: "get", kind: abi.FaultABI, text: "record"},
+	"response-long":           {at: "get", kind: abi.FaultABI, text: "buffer"},
+	"response-size":           {at: "get", kind: abi.FaultABI, text: "record"},
+	"response-zero":           {at: "get", kind: abi.FaultABI, text: "record"},
+	"items-pointer":           {at: "bulk get", kind: abi.FaultABI, text: "items", features: bulk},
+	"items-more":              {at: "bulk get", kind: abi.FaultABI, text: "1000 items", features: bulk},
+	"items-fewer":             {at: "bulk get", kind: abi.FaultABI, text: "1 items", features: bulk},
+	"items-step-zero":         {at: "bulk get", kind: abi.FaultABI, text: "items", features: bulk},
+	"items-step-huge":         {at: "bulk get", kind: abi.FaultABI, text: "items", features: bulk},
+	"items-garbage":           {at: "bulk get", kind: abi.FaultABI, text: "item 0", features: bulk},
+	"keys-pointer":            {at: "keys", kind: abi.FaultABI, text: "items", features: keys},
+	"keys-count":              {at: "keys", kind: abi.FaultABI, text: "items", features: keys},
+	"keys-same":               {at: "keys", kind: abi.FaultABI, text: "order", features: keys},
+	"cursor-pointer":          {at: "keys", kind: abi.FaultABI, text: "cursor", features: keys},
 	"export-copy-bomb":        {at: "export", code: abi.CodeTooLarge, features: exports},
-	"transact-index":          {at: "transact", kind: fault.ABI, text: "operation", features: txn},
-	"open-outside":            {at: "init", kind: fault.ABI, text: "ws_open"},
-	"open-small":              {at: "init", kind: fault.ABI, text: "ws_open"},
-	"open-huge":               {at: "init", kind: fault.ABI, text: "ws_open"},
+	"transact-index":          {at: "transact", kind: abi.FaultABI, text: "operation", features: txn},
+	"open-outside":            {at: "init", kind: abi.FaultABI, text: "ws_open"},
+	"open-small":              {at: "init", kind: abi.FaultABI, text: "ws_open"},
+	"open-huge":               {at: "init", kind: abi.FaultABI, text: "ws_open"},
 	"open-refuses":            {at: "init", code: abi.CodeTooLarge},
 	"open-once":               {at: "large set", code: abi.CodeTooLarge},
-	"open-shrinks":            {at: "large set", kind: fault.ABI, text: "ws_open"},
+	"open-shrinks":            {at: "large set", kind: abi.FaultABI, text: "ws_open"},
 	"open-zero":               {at: "large set", code: abi.CodeTooLarge},
-	"trap-open":               {at: "init", kind: fault.Trap, text: "unreachable"},
-	"trap-get":                {at: "get", kind: fault.Trap, text: "unreachable"},
-	"trap-set":                {at: "set", kind: fault.Trap},
-	"trap-delete":             {at: "delete", kind: fault.Trap},
-	"trap-init":               {at: "init", kind: fault.Trap},
-	"trap-ping":               {at: "ping", kind: fault.Trap},
+	"trap-open":               {at: "init", kind: abi.FaultTrap, text: "unreachable"},
+	"trap-get":                {at: "get", kind: abi.FaultTrap, text: "unreachable"},
+	"trap-set":                {at: "set", kind: abi.FaultTrap},
+	"trap-delete":             {at: "delete", kind: abi.FaultTrap},
+	"trap-init":               {at: "init", kind: abi.FaultTrap},
+	"trap-ping":               {at: "ping", kind: abi.FaultTrap},
 	"trap-idle":               {},
 	"trap-close":              {},
-	"trap-keys":               {at: "keys", kind: fault.Trap, features: keys},
-	"trap-transact":           {at: "transact", kind: fault.Trap, features: txn},
-	"trap-bulk-get":           {at: "bulk get", kind: fault.Trap, features: bulk},
-	"trap-bulk-write":         {at: "bulk write", kind: fault.Trap, features: bulk},
-	"trap-export":             {at: "export", kind: fault.Trap, features: exports},
-	"trap-import":             {at: "import", kind: fault.Trap, features: exports},
-	"trap-start":              {at: "init", kind: fault.Trap},
-	"trap-initialize":         {at: "init", kind: fault.Trap},
-	"trap-every-second":       {at: "get", kind: fault.Trap},
-	"trap-divide":             {at: "get", kind: fault.Trap, text: "divide by zero"},
-	"trap-load":               {at: "get", kind: fault.Trap, text: "out of bounds"},
-	"trap-store":              {at: "get", kind: fault.Trap, text: "out of bounds"},
-	"trap-indirect-null":      {at: "get", kind: fault.Trap},
-	"trap-indirect-type":      {at: "get", kind: fault.Trap},
-	"trap-names":              {at: "get", kind: fault.Trap, text: `\x1b[31m`},
-	"loop-start":              {at: "init", kind: fault.Deadline},
-	"loop-initialize":         {at: "init", kind: fault.Deadline},
-	"loop-open":               {at: "init", kind: fault.Deadline},
-	"loop-init":               {at: "init", kind: fault.Deadline},
-	"loop-ping":               {at: "ping", kind: fault.Deadline},
+	"trap-keys":               {at: "keys", kind: abi.FaultTrap, features: keys},
+	"trap-transact":           {at: "transact", kind: abi.FaultTrap, features: txn},
+	"trap-bulk-get":           {at: "bulk get", kind: abi.FaultTrap, features: bulk},
+	"trap-bulk-write":         {at: "bulk write", kind: abi.FaultTrap, features: bulk},
+	"trap-export":             {at: "export", kind: abi.FaultTrap, features: exports},
+	"trap-import":             {at: "import", kind: abi.FaultTrap, features: exports},
+	"trap-start":              {at: "init", kind: abi.FaultTrap},
+	"trap-initialize":         {at: "init", kind: abi.FaultTrap},
+	"trap-every-second":       {at: "get", kind: abi.FaultTrap},
+	"trap-divide":             {at: "get", kind: abi.FaultTrap, text: "divide by zero"},
+	"trap-load":               {at: "get", kind: abi.FaultTrap, text: "out of bounds"},
+	"trap-store":              {at: "get", kind: abi.FaultTrap, text: "out of bounds"},
+	"trap-indirect-null":      {at: "get", kind: abi.FaultTrap},
+	"trap-indirect-type":      {at: "get", kind: abi.FaultTrap},
+	"trap-names":              {at: "get", kind: abi.FaultTrap, text: `\x1b[31m`},
+	"loop-start":              {at: "init", kind: abi.FaultDeadline},
+	"loop-initialize":         {at: "init", kind: abi.FaultDeadline},
+	"loop-open":               {at: "init", kind: abi.FaultDeadline},
+	"loop-init":               {at: "init", kind: abi.FaultDeadline},
+	"loop-ping":               {at: "ping", kind: abi.FaultDeadline},
 	"loop-idle":               {},
 	"loop-close":              {},
-	"export-type":             {at: "load", kind: fault.Load, text: "ws_get is (i32, i32) -> (i32)"},
-	"export-missing":          {at: "load", kind: fault.Load, text: "ws_delete, ws_set"},
-	"export-global":           {at: "load", kind: fault.Load, text: "ws_get"},
-	"export-initialize-type":  {at: "load", kind: fault.Load, text: "_initialize"},
-	"import-unknown":          {at: "load", kind: fault.Load},
-	"import-global":           {at: "load", kind: fault.Load},
-	"import-self":             {at: "load", kind: fault.Load},
-	"import-forged":           {at: "load", kind: fault.Load, text: "wasmstate.meter"},
-	"fuel-forged":             {at: "load", kind: fault.Load, text: "wasmstate.fuel"},
-	"fuel-forged-later":       {at: "load", kind: fault.Load, text: "wasmstate.fuel"},
-	"import-type":             {at: "load", kind: fault.Load, text: "log"},
-	"import-refused":          {at: "load", kind: fault.Load, text: "wasmstate_kv"},
-	"kv-bulkget-bomb":         {at: "load", kind: fault.Load, text: "wasmstate_kv"}, // see TestHostileKV
-	"kv-contenttype-bomb":     {at: "load", kind: fault.Load, text: "wasmstate_kv"},
+	"export-type":             {at: "load", kind: abi.FaultLoad, text: "ws_get is (i32, i32) -> (i32)"},
+	"export-missing":          {at: "load", kind: abi.FaultLoad, text: "ws_delete, ws_set"},
+	"export-global":           {at: "load", kind: abi.FaultLoad, text: "ws_get"},
+	"export-initialize-type":  {at: "load", kind: abi.FaultLoad, text: "_initialize"},
+	"import-unknown":          {at: "load", kind: abi.FaultLoad},
+	"import-global":           {at: "load", kind: abi.FaultLoad},
+	"import-self":             {at: "load", kind: abi.FaultLoad},
+	"import-forged":           {at: "load", kind: abi.FaultLoad, text: "wasmstate.meter"},
+	"fuel-forged":             {at: "load", kind: abi.FaultLoad, text: "wasmstate.fuel"},
+	"fuel-forged-later":       {at: "load", kind: abi.FaultLoad, text: "wasmstate.fuel"},
+	"import-type":             {at: "load", kind: abi.FaultLoad, text: "log"},
+	"import-refused":          {at: "load", kind: abi.FaultLoad, text: "wasmstate_kv"},
+	"kv-bulkget-bomb":         {at: "load", kind: abi.FaultLoad, text: "wasmstate_kv"}, // see TestHostileKV
+	"kv-contenttype-bomb":     {at: "load", kind: abi.FaultLoad, text: "wasmstate_kv"},
 	"log-flood":               {at: "get"}, // at its deadline or at the limit of host calls
 	"log-pointers":            {},
 	"log-controls":            {},
-	"exit":                    {at: "get", kind: fault.Exit},
-	"exit-start":              {at: "init", kind: fault.Exit},
-	"sleep":                   {at: "get?", kind: fault.Deadline},
+	"exit":                    {at: "get", kind: abi.FaultExit},
+	"exit-start":              {at: "init", kind: abi.FaultExit},
+	"sleep":                   {at: "get?", kind: abi.FaultDeadline},
 	"random-flood":            {at: "get"}, // as log-flood
 	"name-of-host":            {},
-	"data-outside":            {at: "init", kind: fault.Trap},
-	"elem-outside":            {at: "init?", kind: fault.Trap}, // wazero lets it pass
-	"index-global":            {at: "load", kind: fault.Load, text: "global"},
-	"index-function":          {at: "load", kind: fault.Load, text: "function"},
+	"data-outside":            {at: "init", kind: abi.FaultTrap},
+	"elem-outside":            {at: "init?", kind: abi.FaultTrap}, // wazero lets it pass
+	"index-global":            {at: "load", kind: abi.FaultLoad, text: "global"},
+	"index-function":          {at: "load", kind: abi.FaultLoad, text: "function"},
 	"scribble":                {},
-	"scribble-response":       {at: "get", kind: fault.ABI},
+	"scribble-response":       {at: "get", kind: abi.FaultABI},
 }
 
 func newModules(t testing.TB) *sandbox.Sandbox {
@@ -241,7 +240,7 @@ func TestHostileModules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wasm := guestbuild.WithManifest(guestbuild.Hostile(t, name), all|want.features, "pool")
 			timeout := patientTimeout
-			if want.kind == fault.Deadline || strings.HasSuffix(name, "-flood") {
+			if want.kind == abi.FaultDeadline || strings.HasSuffix(name, "-flood") {
 				timeout = hostileTimeout
 			}
 			step, took, err := attack(t, m, wasm, want.at, timeout)
@@ -273,7 +272,7 @@ func check(t *testing.T, want outcome, step string, err error) {
 	if want.at == "" {
 		return
 	}
-	var ge *fault.Error
+	var ge *abi.Fault
 	if want.kind != 0 {
 		require.True(t, errors.As(err, &ge), "%v", err)
 		require.Equal(t, want.kind, ge.Kind, "%v", err)
@@ -386,7 +385,7 @@ func TestDeadlineDistribution(t *testing.T) {
 	m := newModules(t)
 	var all []time.Duration
 	for _, name := range slices.Sorted(maps.Keys(hostile)) {
-		if want := hostile[name]; want.at != "get" || want.kind != fault.Deadline {
+		if want := hostile[name]; want.at != "get" || want.kind != abi.FaultDeadline {
 			continue
 		}
 		s, err := m.Open(t.Context(), guestbuild.WithManifest(guestbuild.Hostile(t, name), 0, "pool"), sandbox.Config{Component: name, Settings: sandbox.Settings{Timeout: 10 * time.Millisecond, Memory: 32 << 20}})
@@ -424,7 +423,7 @@ func TestCallersOfAGuestWithStateAreReleased(t *testing.T) {
 		took := time.Since(from)
 		cancel()
 		require.Equal(t, abi.CodeTimeout, abi.CodeOf(err), "%v", err)
-		var ge *fault.Error
+		var ge *abi.Fault
 		require.Equal(t, state == "host", errors.As(err, &ge), "a guest with data is left, not stopped")
 		t.Logf("state %s: released %v after the deadline: %v", state, took-10*time.Millisecond, err)
 		// The next caller gets the old instance or a new one, sooner or later.

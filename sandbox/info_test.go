@@ -9,7 +9,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 func TestPackAndInspect(t *testing.T) {
@@ -62,9 +61,9 @@ func TestPackRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := m.Pack(guestbuild.Hostile(t, tc.module), []byte(tc.manifest), false)
-			var ge *fault.Error
+			var ge *abi.Fault
 			require.ErrorAs(t, err, &ge)
-			require.Equal(t, fault.Load, ge.Kind)
+			require.Equal(t, abi.FaultLoad, ge.Kind)
 			for _, text := range tc.texts {
 				require.ErrorContains(t, err, text)
 			}

@@ -11,7 +11,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/text"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmbin"
 	"github.com/wasmstate/wasmstate/sandbox/internal/wasmstore"
@@ -40,7 +39,7 @@ type Module struct {
 // Parse reads a module, with some limits overridden by name (see
 // [Options.Limits]; nil = none), and its manifest. It compiles nothing. The
 // module keeps wasm, which must not be changed afterwards. An error is a
-// [*fault.Error] of kind load.
+// [*abi.Fault] of kind load.
 func (s *Sandbox) Parse(wasm []byte, limits map[string]int64) (*Module, error) {
 	return s.parse("", wasm, limits)
 }
@@ -129,7 +128,7 @@ func (mod *Module) Schema() []byte { return mod.manifest.Metadata }
 
 // Open checks, compiles and links the module for one component and returns a
 // store that is not yet initialised. It runs no guest code. Every refusal is
-// one [*fault.Error] of kind load that lists everything that is wrong. ctx
+// one [*abi.Fault] of kind load that lists everything that is wrong. ctx
 // bounds compiling. Limits of cfg have no effect: they belong to Parse.
 //
 // The store's Features are authoritative: it has the methods of every optional
@@ -172,7 +171,7 @@ func (mod *Module) tellWish(log *slog.Logger, cfg *Config) {
 }
 
 // Check tells what Open would refuse, without compiling: the imports against
-// what cfg grants, the exports, and cfg itself. An error is a [*fault.Error] of
+// what cfg grants, the exports, and cfg itself. An error is a [*abi.Fault] of
 // kind load that lists everything.
 func (mod *Module) Check(cfg Config) error {
 	ec, err := mod.prepare(&cfg)
@@ -242,5 +241,5 @@ func (mod *Module) checkImports(host *hostfuncs.Host) []string {
 
 // refusal is the error of a module that is not run.
 func refusal(component, msg string) error {
-	return &fault.Error{Kind: fault.Load, Component: component, Msg: text.Clean(msg, 4<<10)}
+	return &abi.Fault{Kind: abi.FaultLoad, Component: component, Msg: text.Clean(msg, 4<<10)}
 }

@@ -14,7 +14,7 @@ import (
 // Pack validates manifest (JSON), embeds it in wasm in place of an
 // earlier one, strips debug sections and returns the new module; the names of
 // functions stay, and with keepDebug the line numbers (DWARF) too, for
-// Config.Debug. An error is a [*fault.Error] of kind load that lists everything
+// Config.Debug. An error is a [*abi.Fault] of kind load that lists everything
 // that is wrong: the module, the manifest, exports that the manifest promises,
 // capabilities that are imported and not wished.
 func (s *Sandbox) Pack(wasm, manifest []byte, keepDebug bool) ([]byte, error) {
@@ -47,7 +47,7 @@ func (s *Sandbox) Pack(wasm, manifest []byte, keepDebug bool) ([]byte, error) {
 }
 
 // CheckManifest finds what is wrong with a manifest (JSON) by itself, with line
-// and column. An error is a [*fault.Error] of kind load that lists everything.
+// and column. An error is a [*abi.Fault] of kind load that lists everything.
 func CheckManifest(manifest []byte) error {
 	if _, err := wasmbin.ParseManifest(manifest); err != nil {
 		return refusal("", err.Error())

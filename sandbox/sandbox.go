@@ -82,7 +82,7 @@ func (s *Sandbox) Open(ctx context.Context, wasm []byte, cfg Config) (abi.Store,
 }
 
 // Inspect tells of a module what can be told without running or compiling it.
-// An error is a [*fault.Error] of kind load.
+// An error is a [*abi.Fault] of kind load.
 func (s *Sandbox) Inspect(wasm []byte) (*Info, error) {
 	m, err := s.Parse(wasm, nil)
 	if err != nil {

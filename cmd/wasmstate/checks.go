@@ -9,7 +9,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/internal/text"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // What `wasmstate check` asks of a module beyond the suite.
@@ -87,9 +86,9 @@ func (t *tool) memoryCap(ctx context.Context) storetest.Result {
 			if err == nil {
 				continue
 			}
-			var f *fault.Error
+			var f *abi.Fault
 			code := abi.CodeOf(err)
-			if code == abi.CodeQuota || code == abi.CodeTooLarge || errors.As(err, &f) && f.Kind == fault.Memory {
+			if code == abi.CodeQuota || code == abi.CodeTooLarge || errors.As(err, &f) && f.Kind == abi.FaultMemory {
 				break
 			}
 			return fmt.Errorf("a write that does not fit should be refused with QUOTA; it was: %w", err)

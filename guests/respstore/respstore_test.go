@@ -19,7 +19,6 @@ import (
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/testing/guestbuild"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 func modules(t *testing.T) (*sandbox.Sandbox, []byte) {
@@ -348,7 +347,7 @@ func TestHostileServer(t *testing.T) {
 	for i, a := range answers {
 		next.Store(int64(i))
 		err := s.Get(t.Context(), &abi.GetRequest{Key: []byte("a")}, &abi.GetResponse{})
-		var guest *fault.Error
+		var guest *abi.Fault
 		require.NotErrorAs(t, err, &guest, "answer %.40q", a)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 const passthroughManifest = `{
@@ -77,7 +76,7 @@ func TestAssemblyScriptErrors(t *testing.T) {
 	err = s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{})
 	require.ErrorContains(t, err, "the answer is missing")
 	require.ErrorContains(t, err, "tests/throws.ts:8")
-	var fault *fault.Error
+	var fault *abi.Fault
 	require.ErrorAs(t, err, &fault)
 	err = s.Delete(t.Context(), &abi.DeleteRequest{Key: []byte("k")})
 	require.ErrorContains(t, err, "index out of range")

@@ -43,10 +43,9 @@ func rules() []rule {
 
 		{folder: "guests", allow: []string{"abi", "guests/sdk/go/..."}},
 
-		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "sandbox/fault", "internal/text", "sandbox/internal/..."}},
-		{folder: "sandbox/fault", allow: []string{"abi", "internal/text"}},
+		{folder: "sandbox", allow: []string{"abi", "hostfuncs", "internal/text", "sandbox/internal/..."}},
 		{folder: "sandbox/internal/wasmbin", allow: []string{"abi", "internal/text"}},
-		{folder: "sandbox/internal/engine", allow: []string{"abi", "hostfuncs", "internal/text", "sandbox/fault", wazero, "golang.org/x/sys/..."}},
+		{folder: "sandbox/internal/engine", allow: []string{"abi", "hostfuncs", "internal/text", wazero, "golang.org/x/sys/..."}},
 		{folder: "sandbox/internal/wasmstore", allow: []string{"abi", "internal/text"}},
 
 		{folder: "runtime", allow: []string{"abi", "sandbox", "runtime/handle", "runtime/internal/...", zap}},
@@ -62,7 +61,7 @@ func rules() []rule {
 		{folder: "runtime/internal/admin", allow: []string{"abi", "internal/text", zap, "runtime/handle", "runtime/internal/component", "runtime/internal/stateapi"}},
 		{folder: "runtime/internal/serve", allow: []string{zap, "golang.org/x/net/netutil"}},
 
-		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "internal/text", "internal/modulemanifest", "sandbox", "sandbox/fault", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap, "go.uber.org/zap/exp/zapslog"}},
+		{folder: "cmd/wasmstate", allow: []string{"", "abi/...", "hostfuncs", "runtime", "internal/text", "internal/modulemanifest", "sandbox", "builtin/all", "github.com/spf13/cobra/...", "github.com/spf13/pflag", zap, "go.uber.org/zap/exp/zapslog"}},
 		{folder: "examples", allow: []string{"abi/...", "hostfuncs", "runtime", "builtin/...", zap}},
 		{folder: "internal/text"}, // a leaf: the standard library only
 		{folder: "internal/modulemanifest", allow: []string{"abi", "gopkg.in/yaml.v3"}},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 const (
@@ -241,7 +240,7 @@ func sleep(ctx context.Context, gate <-chan struct{}, d time.Duration) error {
 // down is the error of a breaker that turns a caller away.
 func (p *pool) down(wait time.Duration) error {
 	last := "unknown"
-	var ge *fault.Error
+	var ge *abi.Fault
 	if errors.As(p.breaker.last, &ge) {
 		last = ge.Msg
 	} else if p.breaker.last != nil {
@@ -251,7 +250,7 @@ func (p *pool) down(wait time.Duration) error {
 	if wait > 0 {
 		when = "is tried again in " + max(wait.Round(time.Millisecond), time.Millisecond).String()
 	}
-	return &fault.Error{Kind: fault.Down, Component: p.g.cfg.Component,
+	return &abi.Fault{Kind: abi.FaultDown, Component: p.g.cfg.Component,
 		Msg: "failed " + itoa(uint64(p.breaker.failures)) + " times in a row and " + when + "; last: " + last}
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wasmstate/wasmstate/sandbox/fault"
+	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 )
 
@@ -135,9 +135,9 @@ func TestCompileDeadline(t *testing.T) {
 	cfg := config(t, good(t))
 	cfg.Cache = openCache(t, engine.CacheConfig{Timeout: time.Nanosecond})
 	_, err := engine.Load(t.Context(), cfg)
-	var ge *fault.Error
+	var ge *abi.Fault
 	require.ErrorAs(t, err, &ge)
-	require.Equal(t, fault.Load, ge.Kind)
+	require.Equal(t, abi.FaultLoad, ge.Kind)
 	require.ErrorContains(t, err, "longer than 1ns")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -162,9 +162,9 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tc.module, func(t *testing.T) {
 			_, err := engine.Load(t.Context(), config(t, hostile(t, tc.module)))
-			var ge *fault.Error
+			var ge *abi.Fault
 			require.ErrorAs(t, err, &ge)
-			require.Equal(t, fault.Load, ge.Kind)
+			require.Equal(t, abi.FaultLoad, ge.Kind)
 			for _, text := range tc.texts {
 				require.ErrorContains(t, err, text)
 			}

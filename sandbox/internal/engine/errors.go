@@ -7,9 +7,9 @@ import (
 
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/text"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 const (
@@ -29,9 +29,9 @@ var errReentered = errors.New("engine: guest called while it is running")
 
 // fault translates the error of a wazero call of op. The cause of retirement
 // comes with it.
-func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
+func (in *Instance) fault(err error, op string) (*abi.Fault, Cause) {
 	cfg := &in.g.cfg
-	g := &fault.Error{Component: cfg.Component, Op: op}
+	g := &abi.Fault{Component: cfg.Component, Op: op}
 	denied := in.mem.takeDenied()
 	msg, stack := splitTrace(err.Error(), in.g.clean)
 	if len(stack) > 0 && stack[0] == cfg.Code.RefillModule+"."+cfg.Code.RefillName+"()" {
@@ -44,16 +44,16 @@ func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
 	var limit *hostfuncs.LimitError
 	switch {
 	case errors.As(err, &ended):
-		g.Kind, g.Msg = fault.Exit, in.g.clean(ended.Error())
+		g.Kind, g.Msg = abi.FaultExit, in.g.clean(ended.Error())
 		return g, CauseTrap
 	case errors.As(err, &limit):
-		g.Kind, g.Msg = fault.Trap, limit.Error()
+		g.Kind, g.Msg = abi.FaultTrap, limit.Error()
 		return g, CauseTrap
 	case errors.Is(err, errOverflow):
-		g.Kind, g.Msg = fault.Trap, "trapped: stack overflow"
+		g.Kind, g.Msg = abi.FaultTrap, "trapped: stack overflow"
 		return g, CauseOverflow
 	case errors.As(err, &s):
-		g.Kind, g.Err = fault.Deadline, s.cause
+		g.Kind, g.Err = abi.FaultDeadline, s.cause
 		g.Msg = "stopped at its deadline"
 		if errors.Is(s.cause, context.Canceled) {
 			g.Msg = "stopped because the caller gave up"
@@ -62,26 +62,26 @@ func (in *Instance) fault(err error, op string) (*fault.Error, Cause) {
 	case errors.As(err, &exit):
 		switch exit.ExitCode() {
 		case sys.ExitCodeDeadlineExceeded:
-			g.Kind, g.Err, g.Msg = fault.Deadline, context.DeadlineExceeded, "stopped at its deadline"
+			g.Kind, g.Err, g.Msg = abi.FaultDeadline, context.DeadlineExceeded, "stopped at its deadline"
 			return g, CauseDeadline
 		case sys.ExitCodeContextCanceled:
-			g.Kind, g.Err, g.Msg = fault.Deadline, context.Canceled, "stopped because the caller gave up"
+			g.Kind, g.Err, g.Msg = abi.FaultDeadline, context.Canceled, "stopped because the caller gave up"
 			return g, CauseDeadline
 		}
-		g.Kind, g.Msg = fault.Exit, "ended itself: "+in.g.clean(msg)
+		g.Kind, g.Msg = abi.FaultExit, "ended itself: "+in.g.clean(msg)
 		return g, CauseTrap
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		g.Kind, g.Msg = fault.Deadline, "stopped at its deadline"
+		g.Kind, g.Msg = abi.FaultDeadline, "stopped at its deadline"
 		g.Err = context.DeadlineExceeded
 		if errors.Is(err, context.Canceled) {
 			g.Err = context.Canceled
 		}
 		return g, CauseDeadline
 	case denied != denialNone:
-		g.Kind, g.Msg = fault.Memory, in.g.describe(denied)+"; then "+in.g.trapText(msg)
+		g.Kind, g.Msg = abi.FaultMemory, in.g.describe(denied)+"; then "+in.g.trapText(msg)
 		return g, CauseMemory
 	}
-	g.Kind, g.Msg = fault.Trap, in.g.trapText(msg)
+	g.Kind, g.Msg = abi.FaultTrap, in.g.trapText(msg)
 	if strings.Contains(msg, "stack overflow") {
 		return g, CauseOverflow
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/text"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // Mode is how operations are spread over instances.
@@ -95,7 +94,7 @@ type Guest struct {
 }
 
 // Load compiles a module and links what it imports. No code of it runs. A
-// refusal is a *fault.Error of fault.Load that lists everything that is wrong. On
+// refusal is a *abi.Fault of abi.FaultLoad that lists everything that is wrong. On
 // error the host is closed too.
 func Load(ctx context.Context, cfg Config) (*Guest, error) {
 	g := &Guest{cfg: cfg, stateKey: hostfuncs.Key(), observer: cfg.Observer}
@@ -212,7 +211,7 @@ func signature(f api.FunctionDefinition) string {
 
 // refuse is a load error. A context error among the causes stays visible.
 func (g *Guest) refuse(err error, msg string) error {
-	e := &fault.Error{Kind: fault.Load, Component: g.cfg.Component, Msg: msg}
+	e := &abi.Fault{Kind: abi.FaultLoad, Component: g.cfg.Component, Msg: msg}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		e.Err = err
 	}
@@ -336,7 +335,7 @@ func (g *Guest) Has(op int) bool { return g.has[op] }
 // Acquire waits for an instance and starts operation op on it. The caller
 // calls Done when it has taken what it needs. Errors: those of ctx,
 // abi.ErrClosed, an abi error with CodeUnavailable after MaxWait, a
-// *fault.Error of fault.Down, or why an instance could not be made.
+// *abi.Fault of abi.FaultDown, or why an instance could not be made.
 func (g *Guest) Acquire(ctx context.Context, op int, shard uint32) (*Instance, error) {
 	if len(g.pools) == 1 {
 		return g.pools[0].acquire(ctx, op)

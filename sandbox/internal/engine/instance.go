@@ -8,8 +8,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/hostfuncs"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // Instance is one operation in progress on one instance of the guest. It is
@@ -61,7 +61,7 @@ func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
 	in.ctx = &callContext{in: in, Context: ctx, timeout: g.cfg.SetupTimeout}
 	mem, denied := newLinearMemory(g.minMemory, g.cfg.Memory, g.share)
 	if denied != denialNone {
-		return nil, &fault.Error{Kind: fault.Memory, Component: g.cfg.Component, Msg: g.describe(denied)}
+		return nil, &abi.Fault{Kind: abi.FaultMemory, Component: g.cfg.Component, Msg: g.describe(denied)}
 	}
 	in.mem = mem
 	if g.cfg.Host != nil {
@@ -87,7 +87,7 @@ func (g *Guest) newInstance(ctx context.Context, p *pool) (*Instance, error) {
 		in.findFuel(mod)
 		if in.fuel == nil {
 			in.dispose()
-			return nil, &fault.Error{Kind: fault.Load, Component: g.cfg.Component, Msg: "the metered module has no fuel counter"}
+			return nil, &abi.Fault{Kind: abi.FaultLoad, Component: g.cfg.Component, Msg: "the metered module has no fuel counter"}
 		}
 	}
 	in.upkeep = upkeep{size: in.mem.size}
@@ -132,7 +132,7 @@ func (in *Instance) endHost() {
 func (in *Instance) Has(op int) bool { return in.g.has[op] }
 
 // Call runs operation op with one parameter, the length of its request, and
-// returns its result. A *fault.Error retires the instance. On an instance that
+// returns its result. A *abi.Fault retires the instance. On an instance that
 // holds state the error may be that of the caller's context while the call goes
 // on; then only Done may follow.
 func (in *Instance) Call(op int, arg uint32) (uint64, error) {
@@ -286,7 +286,7 @@ func (in *Instance) Violate(detail string) error {
 		name = in.g.cfg.Ops[in.op]
 	}
 	in.retire = CauseABI
-	in.err = &fault.Error{Kind: fault.ABI, Component: in.g.cfg.Component, Op: name, Msg: "broke the ABI: " + detail}
+	in.err = &abi.Fault{Kind: abi.FaultABI, Component: in.g.cfg.Component, Op: name, Msg: "broke the ABI: " + detail}
 	return in.err
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 )
 
@@ -49,9 +48,9 @@ func TestFuelStopsLoopsAndRecursion(t *testing.T) {
 		g := metered(t, func(c *engine.Config) { c.Timeout = 100 * time.Millisecond })
 		for range 3 {
 			took, err := run(t.Context(), g, what)
-			var ge *fault.Error
+			var ge *abi.Fault
 			require.ErrorAs(t, err, &ge)
-			require.Equal(t, fault.Deadline, ge.Kind, err)
+			require.Equal(t, abi.FaultDeadline, ge.Kind, err)
 			require.Equal(t, abi.CodeTimeout, abi.CodeOf(err))
 			require.NotEmpty(t, ge.Stack)
 			over = append(over, took-100*time.Millisecond)
@@ -139,9 +138,9 @@ func TestManyLoopsAtOnce(t *testing.T) {
 func TestDeepRecursionIsStoppedEarly(t *testing.T) {
 	g := metered(t, func(c *engine.Config) { c.Timeout = 10 * time.Second })
 	took, err := run(t.Context(), g, 3)
-	var ge *fault.Error
+	var ge *abi.Fault
 	require.ErrorAs(t, err, &ge)
-	require.Equal(t, fault.Trap, ge.Kind, err)
+	require.Equal(t, abi.FaultTrap, ge.Kind, err)
 	require.ErrorContains(t, err, "stack overflow")
 	require.Equal(t, int64(1), g.Stats().Retirements[engine.CauseOverflow])
 	t.Log(took, err)

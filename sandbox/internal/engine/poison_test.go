@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wasmstate/wasmstate/sandbox/fault"
+	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 )
 
@@ -26,8 +26,8 @@ func TestPoisonHarmsNobodyElse(t *testing.T) {
 				var err error
 				if r.IntN(20) == 0 {
 					err = do(context.Background(), g)
-					var ge *fault.Error
-					if !errors.As(err, &ge) || ge.Kind != fault.Trap {
+					var ge *abi.Fault
+					if !errors.As(err, &ge) || ge.Kind != abi.FaultTrap {
 						t.Errorf("the bad request: %v", err)
 					}
 					poisoned.Add(1)
@@ -96,10 +96,10 @@ func TestAPoolThatAlwaysTrapsIsSlowedDown(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 400 {
 		wg.Go(func() {
-			var ge *fault.Error
+			var ge *abi.Fault
 			err := do(ctx, g)
 			switch {
-			case errors.As(err, &ge) && ge.Kind == fault.Down:
+			case errors.As(err, &ge) && ge.Kind == abi.FaultDown:
 				if down.Add(1) == 1 {
 					cancel() // the others leave the queue
 				}

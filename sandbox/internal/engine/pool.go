@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 // pool is a bounded set of instances: one for mode single, one per shard for
@@ -188,7 +187,7 @@ func (p *pool) wait(ctx context.Context, op int, t ticket) (*Instance, error) {
 		case <-ctx.Done():
 			p.leave(w, t)
 			if op == opSetup {
-				return nil, &fault.Error{Kind: fault.Deadline, Component: p.g.cfg.Component, Err: ctx.Err(),
+				return nil, &abi.Fault{Kind: abi.FaultDeadline, Component: p.g.cfg.Component, Err: ctx.Err(),
 					Msg: "not ready in time: it is still being instantiated and opened"}
 			}
 			return nil, ctx.Err()

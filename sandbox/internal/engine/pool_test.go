@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 	"github.com/wasmstate/wasmstate/sandbox/internal/engine"
 )
 
@@ -140,15 +139,15 @@ func TestRetirement(t *testing.T) {
 	for _, tc := range []struct {
 		name, module string
 		change       func(*engine.Config)
-		kind         fault.Kind
+		kind         abi.FaultKind
 		cause        engine.Cause
 	}{
-		{"trap", "trap-get", nil, fault.Trap, engine.CauseTrap},
-		{"stack overflow", "recursion-deep", nil, fault.Trap, engine.CauseOverflow},
-		{"memory", "memory-bomb", nil, fault.Memory, engine.CauseMemory},
+		{"trap", "trap-get", nil, abi.FaultTrap, engine.CauseTrap},
+		{"stack overflow", "recursion-deep", nil, abi.FaultTrap, engine.CauseOverflow},
+		{"memory", "memory-bomb", nil, abi.FaultMemory, engine.CauseMemory},
 		{"deadline", "loop", func(c *engine.Config) {
 			c.Code.Meter, c.Timeout = engine.MeterWazero, 20*time.Millisecond
-		}, fault.Deadline, engine.CauseDeadline},
+		}, abi.FaultDeadline, engine.CauseDeadline},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg := config(t, hostile(t, tc.module))
@@ -157,7 +156,7 @@ func TestRetirement(t *testing.T) {
 			}
 			g := start(t, cfg)
 			err := do(t.Context(), g)
-			var ge *fault.Error
+			var ge *abi.Fault
 			require.ErrorAs(t, err, &ge)
 			require.Equal(t, tc.kind, ge.Kind, err)
 			require.Equal(t, "ws_get", ge.Op)
@@ -200,19 +199,19 @@ func TestBackOff(t *testing.T) {
 	cfg.Stateful, cfg.Mode = true, engine.ModeSingle
 	g := start(t, cfg)
 	ctx := t.Context()
-	var ge *fault.Error
+	var ge *abi.Fault
 	for range 3 {
 		require.ErrorAs(t, do(ctx, g), &ge)
-		require.Equal(t, fault.Trap, ge.Kind)
+		require.Equal(t, abi.FaultTrap, ge.Kind)
 	}
 	err := do(ctx, g)
 	require.ErrorAs(t, err, &ge)
-	require.Equal(t, fault.Down, ge.Kind)
+	require.Equal(t, abi.FaultDown, ge.Kind)
 	require.Equal(t, abi.CodeUnavailable, abi.CodeOf(err))
 	require.ErrorContains(t, err, "unreachable")
 	require.Positive(t, g.Stats().Down)
 	waitFor(t, func() bool { // the probe: one caller after the back-off
-		return errors.As(do(ctx, g), &ge) && ge.Kind == fault.Trap
+		return errors.As(do(ctx, g), &ge) && ge.Kind == abi.FaultTrap
 	})
 	require.Equal(t, 4, g.Stats().Failures)
 	require.Greater(t, g.Stats().Down, 100*time.Millisecond, "the back-off doubles")
@@ -222,9 +221,9 @@ func TestOneGoodOperationClosesTheBreaker(t *testing.T) {
 	g := start(t, config(t, hostile(t, "trap-every-second")))
 	faults := 0
 	for range 40 {
-		var ge *fault.Error
+		var ge *abi.Fault
 		if err := do(t.Context(), g); errors.As(err, &ge) {
-			require.Equal(t, fault.Trap, ge.Kind)
+			require.Equal(t, abi.FaultTrap, ge.Kind)
 			faults++
 		}
 	}

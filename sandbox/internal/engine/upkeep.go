@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/sandbox/fault"
 )
 
 const (
@@ -169,7 +168,7 @@ func (in *Instance) idle() (more bool) {
 }
 
 func (in *Instance) idleFailure(result uint64) error {
-	return &fault.Error{Kind: fault.ABI, Component: in.g.cfg.Component, Op: in.g.cfg.Ops[in.op],
+	return &abi.Fault{Kind: abi.FaultABI, Component: in.g.cfg.Component, Op: in.g.cfg.Ops[in.op],
 		Msg: "answered with status " + itoa(result>>32)}
 }
 
