@@ -11,12 +11,15 @@
 //
 //	manifest     component files -> typed, validated values
 //	secretstore  where secretKeyRef points to
-//	component    the live set and the portable handle
-//	wasmbin      core wasm: limits, manifest section, fuel
-//	engine       wazero: compile cache, memory, instances, deadlines
-//	wasmstore    a guest as a store
+//	loader       files -> desired components; type sources; run and validate
+//	component    the live set, the portable handle, the chain of each generation
 //	watch        something changed in this folder
-//	httpapi      the state API
+//	stateapi     Dapr's state API without a wire format: words, limits, errors
+//	httpapi      its decoder for HTTP
 //	admin        what operators ask
 //	metrics      Prometheus
+//	serve        listeners, and what they bound
+//
+// The errors and the status of a handle are in package handle, modules as stores
+// in package sandbox.
 package runtime
