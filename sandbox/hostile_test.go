@@ -100,7 +100,7 @@ var hostile = map[string]outcome{
 	"keys-count":              {at: "keys", kind: fault.ABI, text: "items", features: keys},
 	"keys-same":               {at: "keys", kind: fault.ABI, text: "order", features: keys},
 	"cursor-pointer":          {at: "keys", kind: fault.ABI, text: "cursor", features: keys},
-	"export-copy-bomb":        {at: "export", code: abi.CodeTooLarge, features: exports},
+	"export-copy-bomb":        {at: "export", kind: fault.ABI, text: "page", features: exports},
 	"transact-index":          {at: "transact", kind: fault.ABI, text: "operation", features: txn},
 	"open-outside":            {at: "init", kind: fault.ABI, text: "ws_open"},
 	"open-small":              {at: "init", kind: fault.ABI, text: "ws_open"},
