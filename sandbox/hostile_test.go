@@ -100,7 +100,7 @@ var hostile = map[string]outcome{
 	"keys-count":              {at: "keys", kind: abi.FaultABI, text: "items", features: keys},
 	"keys-same":               {at: "keys", kind: abi.FaultABI, text: "order", features: keys},
 	"cursor-pointer":          {at: "keys", kind: abi.FaultABI, text: "cursor", features: keys},
-	"export-copy-bomb":        {at: "export", code: abi.CodeTooLarge, features: exports},
+	"export-copy-bomb":        {at: "export", kind: abi.FaultABI, text: "page", features: exports},
 	"transact-index":          {at: "transact", kind: abi.FaultABI, text: "operation", features: txn},
 	"open-outside":            {at: "init", kind: abi.FaultABI, text: "ws_open"},
 	"open-small":              {at: "init", kind: abi.FaultABI, text: "ws_open"},

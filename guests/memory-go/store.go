@@ -31,6 +31,8 @@ type store struct {
 	entries map[string]*entry
 	etag    uint64 // random at the start, so that etags do not repeat after a reload
 	closed  bool
+	timed   []timed  // the entries that expire, and some that are gone
+	swept   int      // the next of them to look at
 	sorted  []string // the keys in order; nil = to be sorted again
 }
 
@@ -41,6 +43,7 @@ var (
 	_ abi.Exporter   = (*store)(nil)
 	_ abi.Importer   = (*store)(nil)
 	_ abi.Pinger     = (*store)(nil)
+	_ sdk.StepIdler  = (*store)(nil)
 )
 
 func newStore() *store { return &store{entries: map[string]*entry{}} }
@@ -149,6 +152,9 @@ func (s *store) put(key string, e *entry) {
 		delete(s.entries, key)
 		return
 	}
+	if e.expires != 0 {
+		s.timed = append(s.timed, timed{key, e})
+	}
 	s.entries[key] = e
 }
 
@@ -192,18 +198,43 @@ func (s *store) Ping(ctx context.Context) error {
 func (s *store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries, s.sorted, s.closed = nil, nil, true
+	s.entries, s.timed, s.sorted, s.closed = nil, nil, nil, true
 	return nil
 }
 
-// Idle removes expired entries.
-func (s *store) Idle() {
-	now := sdk.NowMillis()
-	for k, e := range s.entries {
-		if e.expires != 0 && e.expires <= now {
-			s.put(k, nil)
+// sweep is how many entries one step of the upkeep looks at.
+const sweep = 256
+
+// timed is an entry that expires, unless the key has another by then.
+type timed struct {
+	key string
+	e   *entry
+}
+
+// IdleStep looks at the next few entries that expire and removes those that
+// have. There is more to do if many had.
+func (s *store) IdleStep() bool {
+	now, gone := sdk.NowMillis(), 0
+	for range min(sweep, len(s.timed)) {
+		if s.swept >= len(s.timed) {
+			s.swept = 0
 		}
+		t := s.timed[s.swept]
+		current := s.entries[t.key] == t.e
+		if current && t.e.expires > now {
+			s.swept++
+			continue
+		}
+		if current {
+			s.put(t.key, nil)
+		}
+		last := len(s.timed) - 1
+		s.timed[s.swept] = s.timed[last]
+		s.timed[last] = timed{}
+		s.timed = s.timed[:last]
+		gone++
 	}
+	return gone >= sweep/4
 }
 
 // keys are all keys in order.

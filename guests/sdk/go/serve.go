@@ -13,3 +13,8 @@ func Serve(store abi.Store) { module.The.Store = store }
 // operations, such as removing expired entries. Keep it short: nobody is
 // served meanwhile.
 type Idler interface{ Idle() }
+
+// StepIdler is an [Idler] with more work than fits into a moment: IdleStep does
+// a bounded part of it and reports whether more is left. It is called again
+// soon then, and callers that wait are served in between.
+type StepIdler interface{ IdleStep() (more bool) }

@@ -92,7 +92,7 @@ func (s *Store) BulkGet(ctx context.Context, reqs []abi.GetRequest, results []ab
 			r.Err = s.failure(in, code, v.Message)
 			continue
 		}
-		if left -= int(v.Value.Len) + int(v.ETag.Len) + int(v.ContentType.Len); left < 0 {
+		if left -= int(v.Value.Len) + int(v.ETag.Len) + int(v.ContentType.Len) + abi.ResponseSize; left < 0 {
 			r.Err = abi.NewError(abi.CodeTooLarge, fmt.Sprintf("the response is larger than %d bytes: ask for fewer keys", maxCopy))
 			continue
 		}
@@ -291,10 +291,16 @@ func (s *Store) export(in Instance, req *abi.ExportRequest, resp *abi.ExportResp
 	if err != nil {
 		return nil, err
 	}
-	c := copier{left: maxCopy + req.MaxBytes}
+	if err := checkPage(in, &it, req.MaxBytes); err != nil {
+		return nil, err
+	}
+	c := copier{left: maxCopy}
+	first := len(resp.Items)
+	seen := make(map[string]struct{}, min(it.count, 1024))
 	for i := range it.count {
 		v, err := it.at(in, i)
 		if err != nil {
+			resp.Items = resp.Items[:first]
 			return nil, err
 		}
 		var item abi.Item
@@ -310,10 +316,36 @@ func (s *Store) export(in Instance, req *abi.ExportRequest, resp *abi.ExportResp
 		if len(item.Key) == 0 || v.ExpiresAt < 0 {
 			return nil, in.Violate(fmt.Sprintf("exported item %d has no key or a negative expiry", i))
 		}
+		if _, twice := seen[string(item.Key)]; twice {
+			resp.Items = resp.Items[:first]
+			return nil, in.Violate(fmt.Sprintf("exported item %d has a key that another of the page has", i))
+		}
+		seen[string(item.Key)] = struct{}{}
 		item.ExpiresAt = v.ExpiresAt
 		resp.Items = append(resp.Items, item)
 	}
 	return c.copy(in, a.Key, "cursor")
+}
+
+// pageSlack is how much larger than four times what was asked a page may be, in
+// bytes: guests count differently.
+const pageSlack = 1 << 20
+
+// checkPage adds up every field of every item before anything is copied: items
+// may all point at the same bytes. A single item may have any size.
+func checkPage(in Instance, it *items, asked int) error {
+	var total uint64
+	for i := range it.count {
+		v, err := it.at(in, i)
+		if err != nil {
+			return err
+		}
+		total += uint64(v.Key.Len) + uint64(v.Value.Len) + uint64(v.ETag.Len) + uint64(v.ContentType.Len)
+		if i > 0 && total > 4*uint64(max(asked, 0))+pageSlack {
+			return in.Violate(fmt.Sprintf("a page of the export has more than four times the %d bytes that were asked for", asked))
+		}
+	}
+	return nil
 }
 
 // Import implements abi.Importer.

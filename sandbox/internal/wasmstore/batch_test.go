@@ -87,8 +87,31 @@ func TestCopiesAreBounded(t *testing.T) {
 	view := abi.ResponseView{Key: abi.Span{Addr: 0, Len: 40 << 20}}
 	items, size = g.putItems(50_000, view, view)
 	g.respond(opExport, abi.CodeOK, abi.ResponseView{Items: items, ItemSize: size})
-	err = s.Export(t.Context(), &abi.ExportRequest{MaxBytes: 1}, &abi.ExportResponse{})
+	var page abi.ExportResponse
+	err = s.Export(t.Context(), &abi.ExportRequest{MaxBytes: 1}, &page)
+	require.ErrorIs(t, err, errViolation)
+	require.Empty(t, page.Items, "nothing was copied")
+	err = s.Export(t.Context(), &abi.ExportRequest{MaxBytes: 64 << 20}, &page)
 	require.Equal(t, abi.CodeTooLarge, abi.CodeOf(err))
+
+	// Items that share a small value, and a key that comes twice.
+	view = abi.ResponseView{Value: abi.Span{Addr: 0, Len: 64 << 10}}
+	var many []abi.ResponseView
+	for i := range 900 {
+		view.Key = abi.Span{Addr: uint32(i), Len: 8}
+		many = append(many, view)
+	}
+	items, size = g.putItems(80<<20, many...)
+	g.respond(opExport, abi.CodeOK, abi.ResponseView{Items: items, ItemSize: size})
+	require.ErrorIs(t, s.Export(t.Context(), &abi.ExportRequest{MaxBytes: 256 << 10}, &page), errViolation)
+	same := abi.ResponseView{Key: g.put(100, "twice")}
+	items, size = g.putItems(50_000, same, same)
+	g.respond(opExport, abi.CodeOK, abi.ResponseView{Items: items, ItemSize: size})
+	page = abi.ExportResponse{}
+	err = s.Export(t.Context(), &abi.ExportRequest{MaxBytes: 256 << 10}, &page)
+	require.ErrorIs(t, err, errViolation)
+	require.ErrorContains(t, err, "another of the page")
+	require.Empty(t, page.Items)
 }
 
 func TestBulkWrite(t *testing.T) {

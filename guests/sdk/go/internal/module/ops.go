@@ -139,12 +139,18 @@ func (g *Guest) Ping() uint64 {
 
 // Idle serves ws_idle.
 func (g *Guest) Idle() uint64 {
-	if i, ok := g.Store.(interface{ Idle() }); ok {
+	var more uint64
+	switch i := g.Store.(type) {
+	case interface{ IdleStep() bool }:
+		if i.IdleStep() {
+			more = 1
+		}
+	case interface{ Idle() }:
 		i.Idle()
 	}
 	g.release()
 	g.collect()
-	return 0
+	return more
 }
 
 // release gives up what an unusually large response left behind.
