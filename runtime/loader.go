@@ -170,7 +170,7 @@ func (l *loader) spec(ctx context.Context, c *manifest.Component, p *plan) compo
 		Name: c.Name, Type: c.Type, Version: c.Version, Source: c.Pos.String(),
 		InitTimeout: c.InitTimeout, IgnoreErrors: c.IgnoreErrors,
 		KeyPrefix: c.Runtime.KeyPrefix, IgnoreLastETag: c.Runtime.IgnoreETagOnLastWrite,
-		ActorStateStore: c.Runtime.ActorStateStore, KeepState: true,
+		ActorStateStore: c.Runtime.ActorStateStore, KeepState: !c.Runtime.DiscardOnReload,
 		Digest: l.resolver.Digest(ctx, c),
 	}
 	spec.Uses = usesOf(c)

@@ -69,6 +69,10 @@ func (s *Set) open(spec *Spec) (store abi.Store, reason string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, spec.initTimeout())
 	defer cancel()
+	if err := safely(ctx, func(context.Context) error { return checkDeclared(store) }); err != nil {
+		s.discard(spec, store)
+		return nil, "creation", err
+	}
 	if err := safely(ctx, func(ctx context.Context) error { return ping(ctx, store) }); err != nil {
 		s.discard(spec, store)
 		return nil, "init", fmt.Errorf("ping: %w", err)

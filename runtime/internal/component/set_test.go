@@ -326,6 +326,7 @@ func TestActorStore(t *testing.T) {
 		fk := newFake()
 		fk.features = f
 		sp := spec(name, "1", fk)
+		sp.Create = func(context.Context) (abi.Store, error) { return transacting{fk}, nil }
 		sp.ActorStateStore = true
 		return sp
 	}
@@ -359,3 +360,8 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	s.Apply(spec("b", "1", newFake()))
 	require.Empty(t, settle(t, s))
 }
+
+// transacting is a fake that can be declared TRANSACTIONAL.
+type transacting struct{ *fake }
+
+func (transacting) Transact(context.Context, []abi.Op) error { return nil }
