@@ -40,7 +40,7 @@ func (p *place) check() error {
 		return nil
 	}
 	info, err := os.Stat(p.path)
-	const help = "; put it back, or reload the component: its data then moves into the new file if that is empty"
+	const help = "; put it back, or copy the data out through this store, which still reads it"
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return abi.NewError(abi.CodeUnavailable, fmt.Sprintf("sqlite: the file is gone: %q was removed or renamed while it was open%s", p.path, help))

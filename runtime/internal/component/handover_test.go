@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -74,6 +75,31 @@ func TestDataInMemoryIsNotDropped(t *testing.T) {
 	s.Apply(sp)
 	require.Empty(t, settle(t, s))
 	require.Equal(t, "1", get(t, st, "old"))
+}
+
+func TestReloadAfterTheFileHasGone(t *testing.T) {
+	s := start(t, Config{})
+	file := filepath.Join(t.TempDir(), "a.db")
+	s.Apply(sqliteSpec("0", file))
+	require.Empty(t, settle(t, s))
+	st, _ := s.Store("mem")
+	set(t, st, "k", "v")
+	// The log is left: a new file would take it over.
+	require.NoError(t, os.Remove(file))
+	s.Apply(sqliteSpec("1", file))
+	settle(t, s)
+	require.Contains(t, statusOf(t, s, "mem").Reason, "the file is gone")
+	require.Equal(t, "v", get(t, st, "k"), "the old version serves")
+
+	require.NoError(t, os.Remove(file+"-wal"))
+	require.NoError(t, os.Remove(file+"-shm"))
+	s.Apply(sqliteSpec("1b", file))
+	require.Empty(t, settle(t, s))
+	require.Equal(t, "v", get(t, st, "k"), "the new file has what the old one had")
+	set(t, st, "k", "w")
+	s.Apply(sqliteSpec("2", file))
+	require.Empty(t, settle(t, s))
+	require.Equal(t, "w", get(t, st, "k"))
 }
 
 // exporter exports what page says.
