@@ -125,8 +125,9 @@ type Pinger interface {
 	Ping(ctx context.Context) error
 }
 
-// Exporter is implemented by stores that keep their state in memory and can
-// hand it to their successor at a reload ([FeatureExport]).
+// Exporter is implemented by stores that can hand their state to their
+// successor at a reload ([FeatureExport]): those that keep it in memory, and
+// those that such a store may follow.
 type Exporter interface {
 	// Export appends a batch of live items to resp.Items, about req.MaxBytes
 	// of them, and sets resp.Cursor to continue; an empty cursor is the end.
@@ -139,4 +140,21 @@ type Importer interface {
 	// Import stores items as they are, etag and expiry included, before the
 	// store goes live. Items that are already expired are skipped.
 	Import(ctx context.Context, items []Item) error
+}
+
+// Volatiler is implemented by stores whose data may or may not outlive them.
+// Without it a store that has [FeatureExport] counts as volatile and any other
+// as not.
+type Volatiler interface {
+	// Volatile reports whether the data would be lost if the store were closed
+	// now. It is asked after Init, at a reload.
+	Volatile() bool
+}
+
+// Sizer is implemented by stores that know the most bytes their state can
+// take. A hand-over that brings more is ended.
+type Sizer interface {
+	// StateBytes is the most that keys, values, etags and content types of all
+	// items can add up to; 0 = not known. It must not block.
+	StateBytes() int64
 }

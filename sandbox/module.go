@@ -153,7 +153,7 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 		Store: wasmstore.New(guest{g}, wasmstore.Config{
 			Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps, Redact: ec.Host.Redact,
 		}),
-		guest: g, closed: cfg.Closed,
+		guest: g, keeps: ec.Stateful, most: int64(ec.Memory) * int64(max(ec.Instances, 1)), closed: cfg.Closed,
 	}, nil
 }
 

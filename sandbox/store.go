@@ -13,9 +13,22 @@ import (
 type store struct {
 	*wasmstore.Store
 	guest  *engine.Guest
+	keeps  bool  // its data is in the instances
+	most   int64 // bytes of linear memory of all its instances at most
 	closed func()
 	once   sync.Once
 }
+
+var (
+	_ abi.Volatiler = (*store)(nil)
+	_ abi.Sizer     = (*store)(nil)
+)
+
+// Volatile implements abi.Volatiler: what is in the instances goes with them.
+func (s *store) Volatile() bool { return s.keeps }
+
+// StateBytes implements abi.Sizer: no instance holds more than its memory.
+func (s *store) StateBytes() int64 { return s.most }
 
 // Instances is how many instances of the module there are at the moment.
 func (s *store) Instances() int { return s.guest.Stats().Instances }

@@ -188,7 +188,17 @@ func (c *config) reachable() error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return abi.WrapError(abi.CodePermission, "connectionString", err)
 	}
-	c.fresh = err != nil
+	if c.fresh = err != nil; !c.fresh {
+		return nil
+	}
+	// A new file of this name would take over the log, and take what is only
+	// in it from a store that still has the old file open.
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if info, err := os.Stat(c.path + suffix); err == nil && info.Size() > 0 {
+			return abi.NewError(abi.CodeUnavailable, fmt.Sprintf("sqlite: the file is gone: %q does not exist, but its log %q does and may hold data;"+
+				" put the file back, or move the log away too to begin with an empty file", c.path, c.path+suffix))
+		}
+	}
 	return nil
 }
 

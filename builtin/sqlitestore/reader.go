@@ -12,8 +12,8 @@ const live = "(expiration_time IS NULL OR expiration_time > ?)"
 
 // reader is a connection with the statements that read.
 type reader struct {
-	c         *conn
-	get, keys stmt
+	c                 *conn
+	get, keys, export stmt
 }
 
 func newReader(c *conn, cfg *config) (*reader, error) {
@@ -31,6 +31,10 @@ func newReader(c *conn, cfg *config) (*reader, error) {
 	var err error
 	if r.get, err = c.prepare("SELECT value, is_binary, etag, CAST(expiration_time AS TEXT), " + contentType +
 		" FROM " + cfg.table + " s WHERE key = ? AND " + live); err != nil {
+		return nil, err
+	}
+	if r.export, err = c.prepare("SELECT value, is_binary, etag, CAST(expiration_time AS TEXT), " + contentType + ", key" +
+		" FROM " + cfg.table + " s WHERE key >= ? AND " + live + " ORDER BY key"); err != nil {
 		return nil, err
 	}
 	r.keys, err = c.prepare("SELECT key FROM " + cfg.table + " WHERE key >= ? AND key < ? AND " + live + " ORDER BY key LIMIT ?")
@@ -81,9 +85,12 @@ func (s *store) read(ctx context.Context, f func(r *reader) error) error {
 	return j.err
 }
 
-// Ping reads from the table.
+// Ping reads from the table, and looks whether the file is still in its place.
 func (s *store) Ping(ctx context.Context) error {
 	return s.read(ctx, func(r *reader) error {
+		if err := s.file.check(); err != nil {
+			return err
+		}
 		_, err := r.record("", new(record))
 		return err
 	})

@@ -23,7 +23,8 @@ const queueLength = 256
 // others read. So a caller can leave when its context ends, whatever the disk
 // does. A database in memory has one connection, and its writer reads too.
 type store struct {
-	cfg config
+	cfg  config
+	file place
 
 	writes chan *write
 	reads  chan *read
@@ -46,6 +47,9 @@ var (
 	_ abi.Lister        = (*store)(nil)
 	_ abi.PrefixDeleter = (*store)(nil)
 	_ abi.Pinger        = (*store)(nil)
+	_ abi.Exporter      = (*store)(nil)
+	_ abi.Importer      = (*store)(nil)
+	_ abi.Volatiler     = (*store)(nil)
 )
 
 // New returns a store that is not yet initialised. It is an [abi.Factory].
@@ -59,7 +63,7 @@ func New() abi.Store {
 // Features lists what the store offers.
 func (s *store) Features() abi.Features {
 	return abi.FeatureETag | abi.FeatureTransactional | abi.FeatureTTL | abi.FeatureKeys | abi.FeatureDeleteWithPrefix |
-		abi.FeatureBulk | abi.FeatureContentType
+		abi.FeatureBulk | abi.FeatureContentType | abi.FeatureExport
 }
 
 // Init opens the database, creates the tables that are missing and starts the
@@ -89,10 +93,15 @@ func (s *store) Init(ctx context.Context, md abi.Metadata) (err error) {
 			return err
 		}
 	}
+	file, err := findPlace(&cfg)
+	if err != nil {
+		return err
+	}
 	w, err := newWriter(c, &cfg, s.stop)
 	if err != nil {
 		return err
 	}
+	w.file = file
 	var readers []*reader
 	for n := min(max(runtime.GOMAXPROCS(0), 2), 8); !cfg.memory && len(readers) < n; {
 		if err := ctx.Err(); err != nil {
@@ -109,12 +118,15 @@ func (s *store) Init(ctx context.Context, md abi.Metadata) (err error) {
 		}
 		readers = append(readers, r)
 	}
+	if err := file.check(); err != nil { // exchanged between two connections
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return abi.ErrClosed
 	}
-	s.cfg, conns = cfg, nil
+	s.cfg, s.file, conns = cfg, file, nil
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	// All end by stop and are awaited by Close.

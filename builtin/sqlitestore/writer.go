@@ -1,7 +1,9 @@
 package sqlitestore
 
 import (
+	"errors"
 	"sync/atomic"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -26,6 +28,9 @@ type writer struct {
 	types                                               bool // content types may be stored
 
 	turn turn // with other processes
+
+	file    place
+	checked time.Time // when file was last found in its place
 }
 
 func newWriter(c *conn, cfg *config, stop <-chan struct{}) (*writer, error) {
@@ -158,6 +163,12 @@ func (w *writer) carryOut(batch []*write) {
 // separable says whether an error may be due to one write of several. Others,
 // such as a lock held by another process, would only be met once more for each.
 func separable(err error) bool {
+	if errors.Is(err, abi.ErrClosed) {
+		return false
+	}
+	if e := (*abi.Error)(nil); errors.As(err, &e) && e.Code == abi.CodeUnavailable {
+		return false
+	}
 	switch primary(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
 		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL:
@@ -193,9 +204,27 @@ func (w *writer) together(batch []*write) error {
 			return err
 		}
 	}
+	if err := w.inPlace(); err != nil {
+		rollback(w.c) //nolint:errcheck // met again by the next begin
+		return err
+	}
 	if _, err := w.commit.exec(); err != nil {
 		rollback(w.c) //nolint:errcheck // met again by the next begin
 		return err
 	}
+	return nil
+}
+
+// inPlace looks at most once a second whether the file is still there, and
+// each time once it is not.
+func (w *writer) inPlace() error {
+	now := time.Now()
+	if now.Sub(w.checked) < checkEvery {
+		return nil
+	}
+	if err := w.file.check(); err != nil {
+		return err
+	}
+	w.checked = now
 	return nil
 }

@@ -72,3 +72,12 @@ func (g *generation) inFlight() int64 {
 
 // handsOver reports whether the state of this generation can be exported.
 func (g *generation) handsOver() bool { return g.features.Has(abi.FeatureExport) }
+
+// volatile reports whether the data of this generation is lost when its store
+// is closed.
+func (g *generation) volatile() bool {
+	if v, ok := g.store.(abi.Volatiler); ok {
+		return v.Volatile()
+	}
+	return g.handsOver()
+}

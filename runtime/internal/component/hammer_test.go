@@ -181,7 +181,7 @@ func TestHandOver(t *testing.T) {
 
 	// An import that fails leaves the old one as it was.
 	sp = memSpec("4")
-	sp.Create = func(context.Context) (abi.Store, error) { return badImporter{memstore.New()}, nil }
+	sp.Create = func(context.Context) (abi.Store, error) { return badImporter{memstore.New().(wholeStore)}, nil }
 	s.Apply(sp)
 	settle(t, s)
 	require.Contains(t, statusOf(t, s, "mem").Reason, "full")
@@ -189,7 +189,19 @@ func TestHandOver(t *testing.T) {
 	set(t, st, "k999", "and again")
 }
 
-type badImporter struct{ abi.Store }
+// wholeStore is what a wrapper of a store in memory has to pass on.
+type wholeStore interface {
+	abi.Store
+	abi.Transactor
+	abi.BulkGetter
+	abi.BulkWriter
+	abi.Lister
+	abi.PrefixDeleter
+	abi.Exporter
+	abi.Importer
+}
+
+type badImporter struct{ wholeStore }
 
 func (badImporter) Export(context.Context, *abi.ExportRequest, *abi.ExportResponse) error { return nil }
 func (badImporter) Import(context.Context, []abi.Item) error                              { return errors.New("full") }

@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	// handOverLimit is how long writes may be held back before the hand-over is
 	// given up and the old store goes on.
 	handOverLimit = 30 * time.Second
+	// takeBackLimit is how long the removal of a failed hand-over may take.
+	takeBackLimit = 5 * time.Second
 )
 
 // handOver is what there is to say of a state that moved.
@@ -29,16 +32,8 @@ type handOver struct {
 // the swap.
 func (s *Set) moveState(sl *slot, old, g *generation) (moved handOver, open func(), err error) {
 	none := handOver{items: -1}
-	if old == nil || !old.handsOver() {
-		return none, func() {}, nil
-	}
-	if !g.handsOver() {
-		if old.spec.KeepState && old.spec.Type == g.spec.Type {
-			return none, func() {}, abi.NewError(abi.CodeUnsupported,
-				"the new version cannot take over the state of the old one: it does not declare EXPORT")
-		}
-		s.log.Warn("the state of the old store is dropped", zap.String("component", sl.name), zap.String("from", old.spec.Type), zap.String("to", g.spec.Type))
-		return none, func() {}, nil
+	if move, err := s.mustMove(sl, old, g); err != nil || !move {
+		return none, func() {}, err
 	}
 	from := time.Now()
 	gt := &gate{open: make(chan struct{}), idle: make(chan struct{}, 1)}
@@ -64,11 +59,50 @@ func (s *Set) moveState(sl *slot, old, g *generation) (moved handOver, open func
 		}
 	}
 	var n int64
-	err = contain(func() error {
-		n, err = copyItems(ctx, old.store, g.store)
+	err = contain(func() (err error) {
+		if !g.volatile() {
+			if err := mustBeEmpty(ctx, g.store); err != nil {
+				return err
+			}
+		}
+		if n, err = copyItems(ctx, old.store, g.store); err != nil && !g.volatile() {
+			err = errors.Join(err, takeBack(context.WithoutCancel(ctx), g.store))
+		}
 		return err
 	})
 	return handOver{pause: time.Since(from), items: n}, open, err
+}
+
+// mustMove says whether data has to be copied for a change from old to g. It is
+// an error if data would be lost and nobody said that it may be.
+//
+//	old        new        what happens
+//	volatile   any        the data moves, or the change is refused
+//	durable    volatile   the data moves if both can, else it stays where it is
+//	durable    durable    the data stays where it is
+func (s *Set) mustMove(sl *slot, old, g *generation) (bool, error) {
+	switch {
+	case old == nil:
+		return false, nil
+	case !g.spec.KeepState:
+		if old.volatile() {
+			s.log.Warn("the data of the old store is dropped", zap.String("component", sl.name),
+				zap.String("from", old.spec.Type), zap.String("to", g.spec.Type))
+		}
+		return false, nil
+	case !old.volatile() && !g.volatile():
+		return false, nil
+	case old.handsOver() && g.handsOver():
+		return true, nil
+	case !old.volatile():
+		return false, nil
+	}
+	which := "the new store (" + g.spec.Type + ")"
+	if !old.handsOver() {
+		which = "the old store (" + old.spec.Type + ")"
+	}
+	return false, abi.NewError(abi.CodeUnsupported, "the data in memory would be lost: "+which+
+		" does not declare EXPORT; the old version goes on. Choose a store that can take the data over, or add the metadata item onReload: discard to drop it")
 }
 
 // copyItems streams every item of one store into another.
@@ -80,23 +114,62 @@ func copyItems(ctx context.Context, from, to abi.Store) (n int64, err error) {
 	}
 	req := abi.ExportRequest{MaxBytes: handOverBatch}
 	var resp abi.ExportResponse
+	sum := newTally(from)
 	for {
 		resp.Items, resp.Cursor = resp.Items[:0], resp.Cursor[:0]
 		if err := exp.Export(ctx, &req, &resp); err != nil {
-			return n, err
+			return sum.items, err
+		}
+		if err := sum.add(resp.Items); err != nil {
+			return sum.items, err
 		}
 		if len(resp.Items) > 0 {
 			if err := imp.Import(ctx, resp.Items); err != nil {
-				return n, err
+				return sum.items, err
 			}
 		}
-		n += int64(len(resp.Items))
 		if len(resp.Cursor) == 0 {
-			return n, nil
+			return sum.items, nil
 		}
-		if len(resp.Items) == 0 && string(resp.Cursor) == string(req.Cursor) {
-			return n, abi.NewError(abi.CodeInternal, "the export does not advance")
+		if len(resp.Items) == 0 {
+			return sum.items, abi.NewError(abi.CodeInternal, "the export does not advance: a page without items that is not the last")
 		}
 		req.Cursor = append(req.Cursor[:0], resp.Cursor...)
+	}
+}
+
+// mustBeEmpty fails if a durable store that is to take data over has data of
+// its own: mixed, keys that were deleted since would come back.
+func mustBeEmpty(ctx context.Context, to abi.Store) error {
+	exp, ok := to.(abi.Exporter)
+	if !ok {
+		return abi.NewError(abi.CodeUnsupported, "a store declares EXPORT and does not offer it")
+	}
+	var resp abi.ExportResponse
+	if err := exp.Export(ctx, &abi.ExportRequest{MaxBytes: 1}, &resp); err != nil {
+		return err
+	}
+	if len(resp.Items) > 0 {
+		return abi.NewError(abi.CodeUnsupported, "the new store already holds data, and the data in memory would be mixed with it; the old version goes on."+
+			" Give the new store an empty place, or add the metadata item onReload: discard to keep only what it holds")
+	}
+	return nil
+}
+
+// takeBack empties a durable store after a hand-over into it has failed, so
+// that the next attempt finds it empty again.
+func takeBack(ctx context.Context, to abi.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, takeBackLimit)
+	defer cancel()
+	for {
+		var resp abi.ExportResponse
+		if err := to.(abi.Exporter).Export(ctx, &abi.ExportRequest{MaxBytes: handOverBatch}, &resp); err != nil || len(resp.Items) == 0 {
+			return err
+		}
+		for i := range resp.Items {
+			if err := to.Delete(ctx, &abi.DeleteRequest{Key: resp.Items[i].Key}); err != nil {
+				return err
+			}
+		}
 	}
 }

@@ -78,6 +78,10 @@ func (s *Set) open(spec *Spec, o *opened) (reason string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, spec.initTimeout())
 	defer cancel()
+	if err := contain(func() error { return checkDeclared(o.store) }); err != nil {
+		s.discard(spec, o)
+		return "creation", err
+	}
 	if err := contain(func() error { return newBase(spec.Name, o.store).Ping(ctx) }); err != nil {
 		s.discard(spec, o)
 		return "init", fmt.Errorf("ping: %w", err)

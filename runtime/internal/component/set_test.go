@@ -329,6 +329,7 @@ func TestActorStore(t *testing.T) {
 		fk := newFake()
 		fk.features = f
 		sp := spec(name, "1", fk)
+		sp.Create = func(context.Context) (abi.Store, error) { return transacting{fk}, nil }
 		sp.ActorStateStore = true
 		return sp
 	}
@@ -385,3 +386,8 @@ func TestFailuresAreSaidOnce(t *testing.T) {
 		require.Equal(t, 2, logs.FilterMessage("component failed").Len())
 	})
 }
+
+// transacting is a fake that can be declared TRANSACTIONAL.
+type transacting struct{ *fake }
+
+func (transacting) Transact(context.Context, []abi.Op) error { return nil }

@@ -27,8 +27,8 @@ type Spec struct {
 	KeyPrefix       string        // strategy: "", appid, name, namespace, none or a text
 	IgnoreLastETag  bool          // etagOnLastWrite: ignore
 	ActorStateStore bool
-	// KeepState refuses to replace a store that keeps its state in memory by
-	// one of the same type that cannot take the state over.
+	// KeepState moves data that would be lost by a change to the new store, and
+	// refuses a new store that cannot take it. Without it such data is dropped.
 	KeepState bool
 	// Uses names the components that this one is built on. They are awaited
 	// before it starts; a cycle is refused.

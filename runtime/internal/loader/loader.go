@@ -99,7 +99,7 @@ func (l *Loader) spec(ctx context.Context, st *state) component.Spec {
 		Name: c.Name, Type: c.Type, Version: c.Version, Source: c.Pos.String(),
 		InitTimeout: c.InitTimeout, IgnoreErrors: c.IgnoreErrors,
 		KeyPrefix: c.Runtime.KeyPrefix, IgnoreLastETag: c.Runtime.IgnoreETagOnLastWrite,
-		ActorStateStore: c.Runtime.ActorStateStore, KeepState: true,
+		ActorStateStore: c.Runtime.ActorStateStore, KeepState: !c.Runtime.DiscardOnReload,
 		Digest: l.resolver.Digest(ctx, &c), Uses: usesOf(&c),
 	}
 	if st.typ == nil {

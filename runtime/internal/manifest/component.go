@@ -211,6 +211,8 @@ type Runtime struct {
 	// KeyPrefix is the strategy: appid, name, namespace, none (lower case), or any
 	// other text, which is the prefix itself. Empty = appid.
 	KeyPrefix string
+	// DiscardOnReload lets a change drop data held in memory (onReload: discard).
+	DiscardOnReload bool
 	// IgnoreETagOnLastWrite is set by etagOnLastWrite: ignore. An etag is then
 	// not compared on last-write requests, as in Dapr.
 	IgnoreETagOnLastWrite bool

@@ -167,6 +167,13 @@ func (d *document) splitRuntime(c *Component, items []Item) {
 					d.itemProblem(it, "etagOnLastWrite %s is not compare or ignore", quote(it.Text))
 				}
 			}
+		case "onreload":
+			set = func(it *Item) {
+				c.Runtime.DiscardOnReload = strings.EqualFold(it.Text, "discard")
+				if it.Text != "" && !strings.EqualFold(it.Text, "discard") && !strings.EqualFold(it.Text, "keep") {
+					d.itemProblem(it, "onReload %s is not keep or discard", quote(it.Text))
+				}
+			}
 		case "sandbox":
 			set = func(it *Item) { c.Runtime.Sandbox = d.sandbox(it, c.SecretStore) }
 		case "url":

@@ -79,6 +79,11 @@ type talkative struct {
 	md *abi.Metadata
 }
 
+// Features are those whose interfaces the wrapper does not hide.
+func (s talkative) Features() abi.Features {
+	return s.Store.Features() & (abi.FeatureETag | abi.FeatureTTL | abi.FeatureContentType)
+}
+
 func (s talkative) Init(ctx context.Context, md abi.Metadata) error {
 	if *s.md = md; md.Properties["quiet"] != "" {
 		return s.Store.Init(ctx, md)
