@@ -59,6 +59,9 @@ type Watcher struct {
 	polling  bool
 	seed     maphash.Seed
 	print    uint64 // fingerprint of the last poll
+
+	apart      []string // files that are looked at also while events are heard
+	apartPrint uint64   // their fingerprint; 0 = not taken
 }
 
 // notifier is what is used of fsnotify.Watcher.
@@ -175,7 +178,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 			quiet.Reset(max(0, min(w.opts.Quiet, w.opts.MaxDelay-now.Sub(since))))
 			continue
 		case <-poll.C:
-			if !w.polling || !w.looksDifferent() {
+			if w.polling && !w.looksDifferent() || !w.polling && !w.differsApart() {
 				continue
 			}
 		case <-quiet.C:
