@@ -1,10 +1,10 @@
-// Package wasmstate holds the sources that `wasmstate new` copies beside a new
-// store, so that it builds without a network.
 package wasmstate
 
 import "embed"
 
 // Sources are the contract and the SDKs, at their places in the repository.
+// `wasmstate new` copies them beside a new store, so that it builds without a
+// network.
 //
 //go:embed abi/*.go abi/storetest/*.go guests/sdk/c/*.c guests/sdk/c/*.h guests/sdk/go
 //go:embed guests/sdk/assemblyscript/package.json guests/sdk/assemblyscript/assembly

@@ -16,6 +16,9 @@ type Factory func() Store
 // Errors carry a [Code]: use the sentinels of this package or an [*Error], or
 // return any other error, which counts as [CodeInternal]. Context errors are
 // returned as they are.
+//
+// A call whose context has ended when it is made must fail with the context's
+// error and must change nothing, however fast the store is.
 type Store interface {
 	// Init opens the store with the component's metadata. It is given a
 	// deadline (the component's initTimeout, 5 s unless set) and must return
@@ -30,7 +33,9 @@ type Store interface {
 	Features() Features
 
 	// Get reads one key into resp, appending to resp.Value[:0], resp.ETag[:0]
-	// and resp.ContentType[:0] so that a caller may reuse its buffers.
+	// and resp.ContentType[:0] so that a caller may reuse its buffers. Every
+	// field is set, also to empty: what an earlier call left there must not show
+	// through, and resp.ExpiresAt is 0 for a key that does not expire.
 	//
 	// A missing or expired key is [ErrNotFound]. An empty value is not
 	// missing: it returns nil with len(resp.Value) == 0.
