@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,8 +72,8 @@ func TestFolder(t *testing.T) {
 func TestBadPaths(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "pipe.yaml")
-	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe.wasm"), 0o600))
+	mkfifo(t, fifo)
+	mkfifo(t, filepath.Join(dir, "pipe.wasm"))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "dangling.yaml")))
 	require.NoError(t, os.Symlink("loop.yaml", filepath.Join(dir, "loop.yaml")))
 	require.NoError(t, os.Symlink("/dev/zero", filepath.Join(dir, "zero.yaml")))

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -107,7 +106,7 @@ func TestBadFiles(t *testing.T) {
 		})
 	}
 	fifo := filepath.Join(t.TempDir(), "pipe")
-	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	mkfifo(t, fifo)
 	_, _, err := open(t, map[string]string{"secretsFile": fifo}, "")
 	require.ErrorContains(t, err, "not a regular file")
 }

@@ -94,9 +94,8 @@ func (w *Watcher) looksDifferent() bool {
 			return
 		}
 		maphash.WriteComparable(&h, [3]int64{info.Size(), info.ModTime().UnixNano(), int64(info.Mode())})
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			maphash.WriteComparable(&h, st.Ino)
-		}
+		_, file := identity(info)
+		maphash.WriteComparable(&h, file)
 	}
 	for _, dir := range w.folders {
 		add(dir)
