@@ -60,6 +60,7 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 		cfg: cfg, log: o.log, registry: registry, metrics: metrics.New(),
 		life: life{reload: make(chan chan *loader.Plan), started: make(chan struct{}), closed: make(chan struct{})},
 	}
+	rt.metrics.SetBuild(cfg.Version, cfg.Revision)
 	rt.set = component.New(component.Config{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
 		CloseGrace: cfg.CloseGrace,
@@ -220,6 +221,7 @@ func (rt *Runtime) apply(ctx context.Context, watcher *watch.Watcher, now bool) 
 	if p.SecretsChanged {
 		rt.set.Retry()
 	}
+	rt.metrics.FilesRead(len(p.Problems()), time.Now())
 	watcher.SetFiles(p.Files)
 	if p.Busy {
 		watcher.Again()

@@ -102,7 +102,7 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	cfg := runtime.Config{
 		ComponentsPaths: f.paths, AppID: f.appID, Namespace: f.namespace, KeepGoing: f.keepGoing,
 		APIToken: os.Getenv("DAPR_API_TOKEN"), MaxBodySize: f.maxBody, CacheDir: f.cacheDir,
-		Lookup: os.LookupEnv, Version: versionText(), AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace,
+		Lookup: os.LookupEnv, Version: thisBuild().version, Revision: thisBuild().revision, AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace,
 	}
 	if f.removalGrace <= 0 {
 		cfg.RemovalGrace = -1

@@ -3,17 +3,13 @@
 package metrics
 
 import (
-	"context"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -29,6 +25,10 @@ type Metrics struct {
 	state       *prometheus.GaugeVec
 	guests      *guests
 	custom      *custom
+	files       *files
+
+	mu        sync.Mutex
+	recorders map[string]*recorder // by component; guarded by mu
 }
 
 var _ component.Observer = (*Metrics)(nil)
@@ -52,8 +52,12 @@ func New() *Metrics {
 			Help: "1 for the state a component is in: pending, ready, degraded, failed or closing."}, []string{"component", "state"}),
 		guests: newGuests(),
 		custom: newCustom(),
+		files:  newFiles(),
+
+		recorders: map[string]*recorder{},
 	}
-	m.registry.MustRegister(m.ops, m.seconds, m.initialized, m.initFailed, m.reloads, m.state, m.guests, m.custom,
+	m.registry.MustRegister(m.files.problems, m.files.successful, m.files.at,
+		m.ops, m.seconds, m.initialized, m.initFailed, m.reloads, m.state, m.guests, m.custom,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -61,33 +65,6 @@ func New() *Metrics {
 // Handler serves the metrics in the text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-}
-
-// recorder holds the counters of one component, made beforehand, so that an
-// operation neither allocates nor looks anything up by name.
-type recorder struct {
-	counts  [handle.NumOps][]prometheus.Counter // by code
-	seconds [handle.NumOps]prometheus.Observer
-}
-
-// Recorder implements component.Observer.
-func (m *Metrics) Recorder(name, _ string) component.Recorder {
-	r := &recorder{}
-	for op := range handle.NumOps {
-		r.seconds[op] = m.seconds.WithLabelValues(name, op.String())
-		for code := abi.CodeOK; code.Valid(); code++ {
-			r.counts[op] = append(r.counts[op], m.ops.WithLabelValues(name, op.String(), code.String()))
-		}
-	}
-	return r
-}
-
-func (r *recorder) Op(_ context.Context, op handle.Op, code abi.Code, took time.Duration) {
-	if !code.Valid() {
-		code = abi.CodeInternal
-	}
-	r.counts[op][code].Inc()
-	r.seconds[op].Observe(took.Seconds())
 }
 
 // Initialized implements component.Observer.
@@ -115,6 +92,7 @@ func (m *Metrics) StateChanged(name, _ string, state component.State) {
 // Removed implements component.Observer: a component that is gone leaves no
 // series behind.
 func (m *Metrics) Removed(name string) {
+	m.retire(name)
 	of := prometheus.Labels{"component": name}
 	for _, v := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
@@ -213,6 +191,9 @@ func (g *guests) Collect(ch chan<- prometheus.Metric) {
 			count(g.retired, float64(n), cause)
 		}
 		for _, op := range s.Ops {
+			if op.Calls == 0 && op.Waits == 0 {
+				continue // series appear at the first use
+			}
 			count(g.calls, float64(op.Calls), op.Name)
 			count(g.faults, float64(op.Faults), op.Name)
 			count(g.fuel, float64(op.Fuel), op.Name)
