@@ -27,6 +27,9 @@ func (w *Watcher) refresh() {
 	w.mu.Lock()
 	files := w.files
 	w.mu.Unlock()
+	// Before the signal that follows: what changes later differs from this print.
+	w.apart = apart(w.folders, files, w.opts.Extensions)
+	w.apartPrint = w.fingerprint(w.apart)
 	var refused error
 	for range maxRounds {
 		want := collect(w.folders, files, w.opts.Extensions)
@@ -84,33 +87,36 @@ func (w *Watcher) looksDifferent() bool {
 	w.mu.Lock()
 	files := w.files
 	w.mu.Unlock()
+	var paths []string
+	for _, dir := range w.folders {
+		paths = append(paths, dir)
+		entries, _ := os.ReadDir(dir) // an error shows in the print of dir
+		for _, e := range entries {
+			if counts(e.Name(), w.opts.Extensions) {
+				paths = append(paths, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	sum := w.fingerprint(append(paths, files...))
+	changed := sum != w.print
+	w.print = sum
+	return changed
+}
+
+// fingerprint stands for the names, sizes and times of files.
+func (w *Watcher) fingerprint(paths []string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
-	add := func(path string) {
+	for _, path := range paths {
 		h.WriteString(path)
 		info, err := os.Stat(path)
 		if err != nil {
 			h.WriteString("\x00" + err.Error())
-			return
+			continue
 		}
 		maphash.WriteComparable(&h, [3]int64{info.Size(), info.ModTime().UnixNano(), int64(info.Mode())})
 		_, file := identity(info)
 		maphash.WriteComparable(&h, file)
 	}
-	for _, dir := range w.folders {
-		add(dir)
-		entries, _ := os.ReadDir(dir) // an error shows in add
-		for _, e := range entries {
-			if counts(e.Name(), w.opts.Extensions) {
-				add(filepath.Join(dir, e.Name()))
-			}
-		}
-	}
-	for _, f := range files {
-		add(f)
-	}
-	sum := h.Sum64()
-	changed := sum != w.print
-	w.print = sum
-	return changed
+	return h.Sum64()
 }
