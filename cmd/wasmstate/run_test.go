@@ -82,6 +82,37 @@ func (p *process) stop() {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(p.t, p.cmd.Wait(), "exit code after SIGTERM:\n%s", p.log)
+	require.Regexp(p.t, `(?s)INFO\tstopping.*INFO\tstopped`, p.log.String())
+}
+
+// TestSecondSignal ends a server that waits for a request without an end.
+func TestSecondSignal(t *testing.T) {
+	p := start(t, "--components-path", write(t, t.TempDir(), "mem.yaml", doc("mem", "state.in-memory")))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.http, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /v1.0/state/mem HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	require.NoError(t, err)
+	answer := make([]byte, len("HTTP/1.1 100"))
+	_, err = io.ReadFull(conn, answer)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 100", string(answer), "the request is being read")
+
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "stopping") }, 10*time.Second, 5*time.Millisecond)
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	again := time.NewTicker(5 * time.Millisecond) // the handler goes soon after the message
+	defer again.Stop()
+	for err = nil; err == nil; {
+		select {
+		case err = <-ended:
+			require.ErrorContains(t, err, "signal: terminated", "%s", p.log)
+		case <-again.C:
+			_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		}
+	}
+	require.NotContains(t, p.log.String(), "stopped")
 }
 
 func (p *process) do(method, path, body string, header ...string) (int, string, http.Header) {
