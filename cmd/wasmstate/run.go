@@ -121,6 +121,9 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	if cmd.Flags().Changed("grpc-port") {
 		log.Warn("the gRPC API is not part of this version; --grpc-port has no effect")
 	}
+	if !loopback(f.listen) && cfg.APIToken == "" && f.httpPort >= 0 {
+		log.Warn("everyone who reaches --listen-address may read and write all state; set DAPR_API_TOKEN", zap.String("address", f.listen))
+	}
 	if cfg.CacheDir, err = usableCacheDir(f.cacheDir, cmd.Flags().Changed("cache-dir"), log); err != nil {
 		return err
 	}
@@ -144,6 +147,13 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// loopback reports whether only this machine reaches an address: a host name or
+// IP address, "" for all.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // reloadOnHangup reads the files again at each SIGHUP until stop.
@@ -179,6 +189,7 @@ func newLogger(to io.Writer, level, format string) (*zap.Logger, error) {
 	}
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.ISO8601TimeEncoder
+	cfg.EncodeDuration = zapcore.StringDurationEncoder // with the unit
 	var enc zapcore.Encoder
 	switch format {
 	case "json":

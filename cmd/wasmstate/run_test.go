@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 )
 
 // TestMain lets the test binary be the command, so that tests can start it as
@@ -240,7 +241,7 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		"missing folder":    {path: "no/such/folder", code: 1, want: []string{"no/such/folder"}},
 		"no path":           {path: "-", code: 2, want: []string{"--components-path is missing"}},
-		"port in use":       {files: []string{"a.yaml", good}, args: []string{"--http-port", port}, code: 1, want: []string{"the port is in use", "--http-port"}},
+		"port in use":       {files: []string{"a.yaml", good}, args: []string{"--http-port", port}, code: 1, want: []string{"the port is in use"}},
 		"bad port":          {files: []string{"a.yaml", good}, args: []string{"--http-port", "70000"}, code: 2, want: []string{"70000 is not a port"}},
 		"bad log level":     {files: []string{"a.yaml", good}, args: []string{"--log-level", "loud"}, code: 2, want: []string{"loud"}},
 		"unknown flag":      {files: []string{"a.yaml", good}, args: []string{"--colour"}, code: 2, want: []string{"--colour"}},
@@ -285,7 +286,7 @@ func TestKeepGoing(t *testing.T) {
 	status, body, _ := p.do("GET", "/v1.0/state/bad/a", "")
 	require.Equal(t, 503, status)
 	require.Contains(t, body, "state.none")
-	status, body, _ = p.do("GET", "/v1.0/healthz", "")
+	status, body, _ = p.do("GET", "/v1.0/healthz/outbound", "")
 	require.Equal(t, 500, status)
 	require.Contains(t, body, "bad")
 	p.stop()
@@ -326,4 +327,28 @@ func TestSecrets(t *testing.T) {
 	require.FileExists(t, filepath.Join(db, "two.db"))
 	p.stop()
 	require.NotContains(t, p.log.String(), "one.db", "a secret is not logged")
+}
+
+func TestLoopback(t *testing.T) {
+	for host, want := range map[string]bool{"127.0.0.1": true, "127.0.0.2": true, "::1": true, "localhost": true, "": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "example.com": false} {
+		require.Equal(t, want, loopback(host), host)
+	}
+}
+
+// TestOpenToEveryone warns of an address that others reach, and has units in the log.
+func TestOpenToEveryone(t *testing.T) {
+	p := start(t, "--components-path", t.TempDir(), "--listen-address", "0.0.0.0")
+	require.Regexp(t, `WARN.*DAPR_API_TOKEN.*"0\.0\.0\.0"`, p.log.String())
+	p.stop()
+	var out bytes.Buffer
+	log, err := newLogger(&out, "info", "json")
+	require.NoError(t, err)
+	log.Info("x", zap.Duration("took", 1500*time.Millisecond))
+	require.Contains(t, out.String(), `"took":"1.5s"`)
+}
+
+func TestPlural(t *testing.T) {
+	require.Equal(t, "0 problems", plural(0, "problem"))
+	require.Equal(t, "1 problem", plural(1, "problem"))
+	require.Equal(t, "2 problems", plural(2, "problem"))
 }
