@@ -195,3 +195,15 @@ func TestBrokenDocumentsAreListed(t *testing.T) {
 	require.Equal(t, component.StateFailed, list[0].State)
 	require.Empty(t, l.Broken(func(string) bool { return true }))
 }
+
+// TestASecretsFileIsNotPassedOver has one beside the components, as the
+// documentation shows it, and a file that nobody names.
+func TestASecretsFileIsNotPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "vault.yaml", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: vault}\nspec:\n  type: secretstores.local.file\n  version: v1\n  metadata: [{name: SecretsFile, value: secrets.json}]\n")
+	write(t, dir, "secrets.json", "{}")
+	write(t, dir, "other.json", "{}")
+	notes := newLoader(t, dir).Validate(t.Context()).Notes
+	require.Len(t, notes, 1)
+	require.Equal(t, "other.json", filepath.Base(notes[0].Pos.File))
+}
