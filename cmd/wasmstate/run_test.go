@@ -277,6 +277,33 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// TestMetricsOfFiles reads what the metrics say of files with an error.
+func TestMetricsOfFiles(t *testing.T) {
+	dir := write(t, t.TempDir(), "mem.yaml", doc("mem", "state.in-memory"), "broken.yaml", "a: [")
+	p := start(t, "--components-path", dir, "--keep-going")
+	addr := regexp.MustCompile(`"metrics": "([^"]*)"`).FindStringSubmatch(p.log.String())
+	require.NotNil(t, addr)
+	has := func(want ...string) bool {
+		resp, err := http.Get("http://" + addr[1] + "/metrics")
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		for _, w := range want {
+			if !strings.Contains(string(text), w) {
+				return false
+			}
+		}
+		return true
+	}
+	require.True(t, has("wasmstate_component_files_problems 1\n", "wasmstate_last_reload_successful 0\n", "wasmstate_build_info{"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "broken.yaml")))
+	require.Eventually(t, func() bool {
+		return has("wasmstate_component_files_problems 0\n", "wasmstate_last_reload_successful 1\n")
+	}, 10*time.Second, 5*time.Millisecond)
+	p.stop()
+}
+
 // TestKeepGoing starts with what is good and says what is not.
 func TestKeepGoing(t *testing.T) {
 	dir := write(t, t.TempDir(), "good.yaml", doc("good", "state.in-memory"), "bad.yaml", doc("bad", "state.none"), "broken.yaml", "a: [")
