@@ -57,8 +57,10 @@ type Config struct {
 	// Lookup reads environment variables for envRef, templates and secret
 	// stores; nil = none are seen.
 	Lookup func(name string) (string, bool)
-	// Version is what the metadata API tells; "" = "dev".
+	// Version is what the metadata API and the metrics tell; "" = "dev".
 	Version string
+	// Revision is that of the source, for the metrics; "" = not known.
+	Revision string
 }
 
 // Limits bound what the clients of a runtime take of it. A zero field has the

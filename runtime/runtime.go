@@ -58,32 +58,17 @@ func New(cfg Config, opts ...Option) (*Runtime, error) {
 		cfg: cfg, log: o.log, metrics: metrics.New(),
 		life: life{started: make(chan struct{}), closed: make(chan struct{})},
 	}
+	rt.metrics.SetBuild(cfg.Version, cfg.Revision)
 	rt.set = component.New(component.Config{
 		AppID: cfg.AppID, Namespace: cfg.Namespace, Logger: o.log, Observer: rt.metrics,
 		CloseGrace: cfg.CloseGrace,
 	})
 	rt.loader = loader.New(loader.Config{
 		Paths: cfg.ComponentsPaths, AppID: cfg.AppID, Namespace: cfg.Namespace, Lookup: cfg.Lookup, Log: o.log,
-		Grace: cfg.RemovalGrace, Registry: registry, Sandbox: sb, Handle: rt.set.Store, Metrics: rt.metrics, Watch: rt.watchGuest,
+		Grace: cfg.RemovalGrace, Registry: registry, Sandbox: sb, Handle: rt.set.Store, Metrics: rt.metrics, Watch: rt.metrics.Watch,
 	})
-	rt.follower = loader.NewFollower(rt.loader, rt.set, watch.New(cfg.ComponentsPaths, watch.Options{Log: o.log}))
+	rt.follower = loader.NewFollower(rt.loader, rt.set, watch.New(cfg.ComponentsPaths, watch.Options{Log: o.log}), rt.metrics.FilesRead)
 	return rt, nil
-}
-
-// watchGuest shows the counters of a wasm store in the metrics until stop.
-func (rt *Runtime) watchGuest(name string, stats func() sandbox.Stats) (stop func()) {
-	return rt.metrics.Watch(name, func() metrics.Guest {
-		st := stats()
-		g := metrics.Guest{
-			Instances: st.Instances, Busy: st.Busy, Waiting: st.Waiting, MemoryBytes: st.Memory, Created: st.Created, Retired: st.Retired,
-		}
-		for _, op := range st.Ops {
-			g.Ops = append(g.Ops, metrics.GuestOp{
-				Name: op.Op, Calls: op.Calls, Faults: op.Faults, Fuel: op.Fuel, Waits: op.Waits, WaitSeconds: op.Waited.Seconds(),
-			})
-		}
-		return g
-	})
 }
 
 // StartError lists everything that kept a runtime from starting.

@@ -95,7 +95,11 @@ func (f *moduleFlags) open(cmd *cobra.Command, path string) (*tool, error) {
 		t.grants.close()
 		return nil, err
 	}
-	if t.modules, err = sandbox.New(sandbox.Options{CacheDir: defaultCacheDir()}); err != nil {
+	cache, err := usableCacheDir(defaultCacheDir(), false, log)
+	if err != nil {
+		return nil, err
+	}
+	if t.modules, err = sandbox.New(sandbox.Options{CacheDir: cache}); err != nil {
 		return nil, err
 	}
 	if t.module, err = t.modules.Parse(wasm, nil); err != nil {

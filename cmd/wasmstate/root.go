@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
-
-// version is set by release builds with -ldflags "-X main.version=…".
-var version string //nolint:gochecknoglobals // the linker can set variables only
 
 // The exit codes.
 const (
@@ -57,9 +53,11 @@ func newRoot() *cobra.Command {
 		Short:         "One state API in front of Go stores and sandboxed WebAssembly stores",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       thisBuild().String(),
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("wasmstate {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(commands()...)
 	for _, c := range root.Commands() {
@@ -92,15 +90,4 @@ func commands() []*cobra.Command {
 		newCmd(), packCmd(), inspectCmd(), checkCmd(), benchCmd(), callCmd(),
 		versionCmd(),
 	}
-}
-
-// versionText is what this binary is.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -49,7 +48,7 @@ Components come from .yaml and .yml files; a .wasm file in a folder registers
 the store type state.<its name>. At the start an error in any of them ends the
 command with a list of all (see --keep-going); after the start nothing in a
 file does. SIGHUP reads the files again, SIGTERM and SIGINT finish the requests
-in progress and end.
+in progress and end; a second one ends at once.
 
 Environment: DAPR_API_TOKEN asks clients for a token; NAMESPACE is the default
 of --namespace.`,
@@ -77,16 +76,8 @@ of --namespace.`,
 	fl.StringVar(&f.readiness, "readiness", "all", "what must serve for /v1.0/healthz/outbound: all components without ignoreErrors, any one, or the server alone")
 	fl.DurationVar(&f.removalGrace, "removal-grace", 3*time.Second, "how long a component's file must be missing before the component goes; 0 = none")
 	f.limits.add(cmd)
-	fl.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "folder of compiled modules, mode 0700; empty = in memory only")
+	fl.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "folder of compiled modules, private to this user, or one in which such a folder is made; empty = in memory only")
 	return cmd
-}
-
-func defaultCacheDir() string {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(dir, "wasmstate", "compiled")
 }
 
 func serve(cmd *cobra.Command, f *runFlags) error {
@@ -101,8 +92,8 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	defer func() { _ = log.Sync() }()
 	cfg := runtime.Config{
 		ComponentsPaths: f.paths, AppID: f.appID, Namespace: f.namespace, KeepGoing: f.keepGoing,
-		APIToken: os.Getenv("DAPR_API_TOKEN"), MaxBodySize: f.maxBody, CacheDir: f.cacheDir,
-		Lookup: os.LookupEnv, Version: versionText(), AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace,
+		APIToken: os.Getenv("DAPR_API_TOKEN"), MaxBodySize: f.maxBody,
+		Lookup: os.LookupEnv, Version: thisBuild().version, Revision: thisBuild().revision, AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace,
 	}
 	if f.removalGrace <= 0 {
 		cfg.RemovalGrace = -1
@@ -130,13 +121,39 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	if cmd.Flags().Changed("grpc-port") {
 		log.Warn("the gRPC API is not part of this version; --grpc-port has no effect")
 	}
+	if !loopback(f.listen) && cfg.APIToken == "" && f.httpPort >= 0 {
+		log.Warn("everyone who reaches --listen-address may read and write all state; set DAPR_API_TOKEN", zap.String("address", f.listen))
+	}
+	if cfg.CacheDir, err = usableCacheDir(f.cacheDir, cmd.Flags().Changed("cache-dir"), log); err != nil {
+		return err
+	}
 	rt, err := runtime.New(cfg, runtime.WithStates(all.States()...), runtime.WithLogger(log))
 	if err != nil {
 		return err
 	}
 	stop := reloadOnHangup(cmd.Context(), rt, log)
 	defer stop()
-	return rt.Run(cmd.Context())
+	told := make(chan struct{})
+	silence := context.AfterFunc(cmd.Context(), func() {
+		defer close(told)
+		log.Info("stopping: finishing the requests in progress, at most 30 s; a second signal ends at once")
+	})
+	err = rt.Run(cmd.Context())
+	if !silence() {
+		<-told
+	}
+	if err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// loopback reports whether only this machine reaches an address: a host name or
+// IP address, "" for all.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // reloadOnHangup reads the files again at each SIGHUP until stop.
@@ -172,6 +189,7 @@ func newLogger(to io.Writer, level, format string) (*zap.Logger, error) {
 	}
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.ISO8601TimeEncoder
+	cfg.EncodeDuration = zapcore.StringDurationEncoder // with the unit
 	var enc zapcore.Encoder
 	switch format {
 	case "json":

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 )
 
 // TestMain lets the test binary be the command, so that tests can start it as
@@ -82,6 +83,37 @@ func (p *process) stop() {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(p.t, p.cmd.Wait(), "exit code after SIGTERM:\n%s", p.log)
+	require.Regexp(p.t, `(?s)INFO\tstopping.*INFO\tstopped`, p.log.String())
+}
+
+// TestSecondSignal ends a server that waits for a request without an end.
+func TestSecondSignal(t *testing.T) {
+	p := start(t, "--components-path", write(t, t.TempDir(), "mem.yaml", doc("mem", "state.in-memory")))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.http, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /v1.0/state/mem HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	require.NoError(t, err)
+	answer := make([]byte, len("HTTP/1.1 100"))
+	_, err = io.ReadFull(conn, answer)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 100", string(answer), "the request is being read")
+
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "stopping") }, 10*time.Second, 5*time.Millisecond)
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	again := time.NewTicker(5 * time.Millisecond) // the handler goes soon after the message
+	defer again.Stop()
+	for err = nil; err == nil; {
+		select {
+		case err = <-ended:
+			require.ErrorContains(t, err, "signal: terminated", "%s", p.log)
+		case <-again.C:
+			_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		}
+	}
+	require.NotContains(t, p.log.String(), "stopped")
 }
 
 func (p *process) do(method, path, body string, header ...string) (int, string, http.Header) {
@@ -209,7 +241,7 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		"missing folder":    {path: "no/such/folder", code: 1, want: []string{"no/such/folder"}},
 		"no path":           {path: "-", code: 2, want: []string{"--components-path is missing"}},
-		"port in use":       {files: []string{"a.yaml", good}, args: []string{"--http-port", port}, code: 1, want: []string{"the port is in use", "--http-port"}},
+		"port in use":       {files: []string{"a.yaml", good}, args: []string{"--http-port", port}, code: 1, want: []string{"the port is in use"}},
 		"bad port":          {files: []string{"a.yaml", good}, args: []string{"--http-port", "70000"}, code: 2, want: []string{"70000 is not a port"}},
 		"bad log level":     {files: []string{"a.yaml", good}, args: []string{"--log-level", "loud"}, code: 2, want: []string{"loud"}},
 		"unknown flag":      {files: []string{"a.yaml", good}, args: []string{"--colour"}, code: 2, want: []string{"--colour"}},
@@ -245,6 +277,33 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// TestMetricsOfFiles reads what the metrics say of files with an error.
+func TestMetricsOfFiles(t *testing.T) {
+	dir := write(t, t.TempDir(), "mem.yaml", doc("mem", "state.in-memory"), "broken.yaml", "a: [")
+	p := start(t, "--components-path", dir, "--keep-going")
+	addr := regexp.MustCompile(`"metrics": "([^"]*)"`).FindStringSubmatch(p.log.String())
+	require.NotNil(t, addr)
+	has := func(want ...string) bool {
+		resp, err := http.Get("http://" + addr[1] + "/metrics")
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		for _, w := range want {
+			if !strings.Contains(string(text), w) {
+				return false
+			}
+		}
+		return true
+	}
+	require.True(t, has("wasmstate_component_files_problems 1\n", "wasmstate_last_reload_successful 0\n", "wasmstate_build_info{"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "broken.yaml")))
+	require.Eventually(t, func() bool {
+		return has("wasmstate_component_files_problems 0\n", "wasmstate_last_reload_successful 1\n")
+	}, 10*time.Second, 5*time.Millisecond)
+	p.stop()
+}
+
 // TestKeepGoing starts with what is good and says what is not.
 func TestKeepGoing(t *testing.T) {
 	dir := write(t, t.TempDir(), "good.yaml", doc("good", "state.in-memory"), "bad.yaml", doc("bad", "state.none"), "broken.yaml", "a: [")
@@ -254,7 +313,7 @@ func TestKeepGoing(t *testing.T) {
 	status, body, _ := p.do("GET", "/v1.0/state/bad/a", "")
 	require.Equal(t, 503, status)
 	require.Contains(t, body, "state.none")
-	status, body, _ = p.do("GET", "/v1.0/healthz", "")
+	status, body, _ = p.do("GET", "/v1.0/healthz/outbound", "")
 	require.Equal(t, 500, status)
 	require.Contains(t, body, "bad")
 	p.stop()
@@ -295,4 +354,28 @@ func TestSecrets(t *testing.T) {
 	require.FileExists(t, filepath.Join(db, "two.db"))
 	p.stop()
 	require.NotContains(t, p.log.String(), "one.db", "a secret is not logged")
+}
+
+func TestLoopback(t *testing.T) {
+	for host, want := range map[string]bool{"127.0.0.1": true, "127.0.0.2": true, "::1": true, "localhost": true, "": false, "0.0.0.0": false, "::": false, "10.0.0.1": false, "example.com": false} {
+		require.Equal(t, want, loopback(host), host)
+	}
+}
+
+// TestOpenToEveryone warns of an address that others reach, and has units in the log.
+func TestOpenToEveryone(t *testing.T) {
+	p := start(t, "--components-path", t.TempDir(), "--listen-address", "0.0.0.0")
+	require.Regexp(t, `WARN.*DAPR_API_TOKEN.*"0\.0\.0\.0"`, p.log.String())
+	p.stop()
+	var out bytes.Buffer
+	log, err := newLogger(&out, "info", "json")
+	require.NoError(t, err)
+	log.Info("x", zap.Duration("took", 1500*time.Millisecond))
+	require.Contains(t, out.String(), `"took":"1.5s"`)
+}
+
+func TestPlural(t *testing.T) {
+	require.Equal(t, "0 problems", plural(0, "problem"))
+	require.Equal(t, "1 problem", plural(1, "problem"))
+	require.Equal(t, "2 problems", plural(2, "problem"))
 }

@@ -24,7 +24,7 @@ func statusCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "Show the components of a running server",
-		Long:    "Ask the admin API of a server on this machine for its components: state, version,\ngeneration, last error. Exits with 1 if one of them is not ready.\n\nEnvironment: DAPR_API_TOKEN, if the server asks for one.",
+		Long:    "Ask the admin API of a server on this machine for its components: state, version,\ngeneration, last error. SINCE is when the component came into its state, IN FLIGHT\nhow many calls it serves at the moment. Exits with 1 if one of them is not ready.\n\nEnvironment: DAPR_API_TOKEN, if the server asks for one.",
 		Example: "  wasmstate status --admin-address 127.0.0.1:3502",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,7 +90,7 @@ func askAdmin(cmd *cobra.Command, addr, method, path string) ([]byte, error) {
 
 func printStatus(w io.Writer, components []runtime.Status, problems []string) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "NAME\tSTATE\tTYPE\tVERSION\tDIGEST\tGEN\tSINCE\tCALLS\tINSTANCES\tREASON")
+	fmt.Fprintln(tw, "NAME\tSTATE\tTYPE\tVERSION\tDIGEST\tGEN\tSINCE\tIN FLIGHT\tINSTANCES\tREASON")
 	for _, c := range components {
 		state := string(c.State)
 		if c.RolledBack {

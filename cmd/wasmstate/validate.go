@@ -55,7 +55,7 @@ func printValidation(stdout, stderr io.Writer, v *runtime.Validation) {
 	}
 	switch {
 	case len(v.Problems) > 0:
-		fmt.Fprintf(stderr, "%d problems in %d components\n", len(v.Problems), len(v.Components))
+		fmt.Fprintf(stderr, "%s in %s\n", plural(len(v.Problems), "problem"), plural(len(v.Components), "component"))
 	case len(v.Components) == 0:
 		fmt.Fprintln(stdout, "no components found")
 	case len(v.Components) == 1:
@@ -63,6 +63,14 @@ func printValidation(stdout, stderr io.Writer, v *runtime.Validation) {
 	default:
 		fmt.Fprintf(stdout, "%d components are good\n", len(v.Components))
 	}
+}
+
+// plural is a number of things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // line is a problem as compilers print one.

@@ -55,7 +55,7 @@ func rules() []rule {
 		{folder: "runtime/internal/loader", allow: []string{"abi", "hostfuncs", "internal/text", "runtime/handle", "sandbox", "runtime/internal/manifest", "runtime/internal/secretstore", "runtime/internal/component", zap, "go.uber.org/zap/exp/zapslog"}},
 		{folder: "runtime/internal/watch", allow: []string{"github.com/fsnotify/fsnotify", zap}},
 		{folder: "runtime/internal/component", allow: []string{"abi", "internal/text", "runtime/handle", zap}},
-		{folder: "runtime/internal/metrics", allow: []string{"abi", "internal/text", "runtime/handle", "runtime/internal/component", "github.com/prometheus/..."}},
+		{folder: "runtime/internal/metrics", allow: []string{"abi", "sandbox", "internal/text", "runtime/handle", "runtime/internal/component", "github.com/prometheus/..."}},
 		{folder: "runtime/internal/stateapi", allow: []string{"abi", "internal/text", "runtime/handle", "runtime/internal/component", "golang.org/x/sync/semaphore"}},
 		{folder: "runtime/internal/httpapi", allow: []string{"abi", "internal/text", zap, "runtime/internal/component", "runtime/internal/stateapi"}},
 		{folder: "runtime/internal/admin", allow: []string{"abi", "internal/text", zap, "runtime/handle", "runtime/internal/component", "runtime/internal/stateapi"}},

@@ -104,6 +104,7 @@ type Counted struct {
 	Reads, Values float64
 }
 
+// Count implements hostfuncs.Metrics.
 func (c *Counted) Count(_, name string, by float64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,6 +112,7 @@ func (c *Counted) Count(_, name string, by float64) bool {
 	return name == "reads"
 }
 
+// Observe implements hostfuncs.Metrics.
 func (c *Counted) Observe(_, name string, _ float64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

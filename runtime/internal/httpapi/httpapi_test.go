@@ -66,7 +66,7 @@ func text(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-// TestAnswers is the table of dapr.md section 5: status and body for each
+// TestAnswers is the table of Dapr's answers: status and body for each
 // request, one after the other on the same stores.
 func TestAnswers(t *testing.T) {
 	h := serve(t, Config{}, stateapi.Limits{Body: 1 << 10})

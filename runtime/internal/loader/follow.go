@@ -27,11 +27,13 @@ type Follower struct {
 	watcher Watcher
 	reload  chan chan *Plan
 	first   chan *Plan
+	read    func(problems int, at time.Time)
 }
 
-// NewFollower returns a follower that does nothing until Run.
-func NewFollower(l *Loader, set *component.Set, w Watcher) *Follower {
-	return &Follower{l, set, w, make(chan chan *Plan), make(chan *Plan, 1)}
+// NewFollower returns a follower that does nothing until Run; read is told of
+// every reading of the files.
+func NewFollower(l *Loader, set *component.Set, w Watcher, read func(problems int, at time.Time)) *Follower {
+	return &Follower{l, set, w, make(chan chan *Plan), make(chan *Plan, 1), read}
 }
 
 // Watch runs the watcher until ctx ends.
@@ -96,6 +98,7 @@ func (f *Follower) apply(ctx context.Context, now bool) *Plan {
 	if p.SecretsChanged {
 		f.set.Retry()
 	}
+	f.read(len(p.Problems()), time.Now())
 	f.watcher.SetFiles(p.Files)
 	if p.Busy {
 		f.watcher.Again()

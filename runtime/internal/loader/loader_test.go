@@ -81,7 +81,7 @@ func TestDocumentsOfOthers(t *testing.T) {
 	for name, doc := range map[string]string{
 		"secret without auth":            "{name: bus}\nspec:\n  type: pubsub.redis\n  version: v1\n  metadata:\n  - {name: p, secretKeyRef: {name: redis, key: k}}\n",
 		"secret store that is not there": "{name: bus}\nauth: {secretStore: kubernetes}\nspec:\n  type: bindings.cron\n  metadata:\n  - {name: p, secretKeyRef: {name: redis, key: k}}\n",
-		"unknown fields":                 "{name: bus, nmae: x}\nspec:\n  type: workflow.dapr\n  oops: 1\n  initTimeout: never\n",
+		"unknown fields":                 "{name: bus, nam: x}\nspec:\n  type: workflow.dapr\n  oops: 1\n  initTimeout: never\n",
 		"name of ours":                   "{name: st}\nspec:\n  type: pubsub.redis\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,4 +194,16 @@ func TestBrokenDocumentsAreListed(t *testing.T) {
 	require.Len(t, list, 1)
 	require.Equal(t, handle.StateFailed, list[0].State)
 	require.Empty(t, l.Broken(func(string) bool { return true }))
+}
+
+// TestASecretsFileIsNotPassedOver has one beside the components, as the
+// documentation shows it, and a file that nobody names.
+func TestASecretsFileIsNotPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "vault.yaml", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: vault}\nspec:\n  type: secretstores.local.file\n  version: v1\n  metadata: [{name: SecretsFile, value: secrets.json}]\n")
+	write(t, dir, "secrets.json", "{}")
+	write(t, dir, "other.json", "{}")
+	notes := newLoader(t, dir).Validate(t.Context()).Notes
+	require.Len(t, notes, 1)
+	require.Equal(t, "other.json", filepath.Base(notes[0].Pos.File))
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 )
@@ -34,6 +35,7 @@ type state struct {
 func (l *Loader) walk(_ context.Context, opts manifest.Options) *reading {
 	opts.Cache = &l.cache
 	res := manifest.Load(l.cfg.Paths, opts)
+	res.Notes = slices.DeleteFunc(res.Notes, func(n manifest.Problem) bool { return isSecretsFile(n.Pos.File, res.Components) })
 	r := &reading{Result: res, problems: slices.Concat(res.Problems, l.modules.drop(res))}
 	seen := map[string]bool{}
 	for i := range res.Components {
@@ -52,6 +54,26 @@ func (l *Loader) walk(_ context.Context, opts manifest.Options) *reading {
 	maps.DeleteFunc(l.checked, func(name string, _ verdict) bool { return !seen[name] })
 	l.modules.forget()
 	return r
+}
+
+// isSecretsFile reports whether a secret store beside it names a file: it is
+// not passed over then, whatever its extension.
+func isSecretsFile(path string, components []manifest.Component) bool {
+	for i := range components {
+		c := &components[i]
+		if c.Category() != "secretstores" {
+			continue
+		}
+		for _, it := range c.Items {
+			if !strings.EqualFold(it.Name, "secretsFile") || it.Text == "" {
+				continue
+			}
+			if it.Text == path || filepath.Join(filepath.Dir(c.Pos.File), it.Text) == filepath.Clean(path) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // also watches a file that the folders do not cover.

@@ -3,16 +3,13 @@
 package metrics
 
 import (
-	"context"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
@@ -29,6 +26,10 @@ type Metrics struct {
 	state       *prometheus.GaugeVec
 	guests      *guests
 	custom      *custom
+	files       *files
+
+	mu        sync.Mutex
+	recorders map[string]*recorder // by component; guarded by mu
 }
 
 var _ component.Observer = (*Metrics)(nil)
@@ -52,8 +53,12 @@ func New() *Metrics {
 			Help: "1 for the state a component is in: pending, ready, degraded, failed or closing."}, []string{"component", "state"}),
 		guests: newGuests(),
 		custom: newCustom(),
+		files:  newFiles(),
+
+		recorders: map[string]*recorder{},
 	}
-	m.registry.MustRegister(m.ops, m.seconds, m.initialized, m.initFailed, m.reloads, m.state, m.guests, m.custom,
+	m.registry.MustRegister(m.files.problems, m.files.successful, m.files.at,
+		m.ops, m.seconds, m.initialized, m.initFailed, m.reloads, m.state, m.guests, m.custom,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -61,33 +66,6 @@ func New() *Metrics {
 // Handler serves the metrics in the text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-}
-
-// recorder holds the counters of one component, made beforehand, so that an
-// operation neither allocates nor looks anything up by name.
-type recorder struct {
-	counts  [handle.NumOps][]prometheus.Counter // by code
-	seconds [handle.NumOps]prometheus.Observer
-}
-
-// Recorder implements component.Observer.
-func (m *Metrics) Recorder(name, _ string) component.Recorder {
-	r := &recorder{}
-	for op := range handle.NumOps {
-		r.seconds[op] = m.seconds.WithLabelValues(name, op.String())
-		for code := abi.CodeOK; code.Valid(); code++ {
-			r.counts[op] = append(r.counts[op], m.ops.WithLabelValues(name, op.String(), code.String()))
-		}
-	}
-	return r
-}
-
-func (r *recorder) Op(_ context.Context, op handle.Op, code abi.Code, took time.Duration) {
-	if !code.Valid() {
-		code = abi.CodeInternal
-	}
-	r.counts[op][code].Inc()
-	r.seconds[op].Observe(took.Seconds())
 }
 
 // Initialized implements component.Observer.
@@ -115,6 +93,7 @@ func (m *Metrics) StateChanged(name, _ string, state handle.State) {
 // Removed implements component.Observer: a component that is gone leaves no
 // series behind.
 func (m *Metrics) Removed(name string) {
+	m.retire(name)
 	of := prometheus.Labels{"component": name}
 	for _, v := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
@@ -122,126 +101,4 @@ func (m *Metrics) Removed(name string) {
 		v.DeletePartialMatch(of)
 	}
 	m.custom.remove(name)
-}
-
-// Guest is a snapshot of the counters of one wasm store.
-type Guest struct {
-	Instances, Busy, Waiting int
-	MemoryBytes              int64
-	Created                  int64
-	Retired                  map[string]int64 // by cause
-	Ops                      []GuestOp
-}
-
-// GuestOp are the counters of one export.
-type GuestOp struct {
-	Name                       string
-	Calls, Faults, Fuel, Waits int64
-	WaitSeconds                float64
-}
-
-// guests collects the counters of wasm stores when Prometheus asks.
-type guests struct {
-	mu   sync.Mutex
-	read map[*func() Guest]string // component by reader
-
-	instances, busy, waiting, memory, created, retired, calls, faults, fuel, waits, wait *prometheus.Desc
-}
-
-func newGuests() *guests {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("wasmstate_guest_"+name, help, append([]string{"component"}, labels...), nil)
-	}
-	return &guests{
-		read:      map[*func() Guest]string{},
-		instances: desc("instances", "Instances of the module."),
-		busy:      desc("instances_busy", "Instances in use."),
-		waiting:   desc("waiting", "Callers waiting for an instance."),
-		memory:    desc("memory_bytes", "Linear memory of all instances."),
-		created:   desc("instances_created_total", "Instances made since the component came up."),
-		retired:   desc("instances_retired_total", "Instances given up, by cause.", "cause"),
-		calls:     desc("calls_total", "Calls into the guest.", "export"),
-		faults:    desc("faults_total", "Calls that ended in a fault of the guest.", "export"),
-		fuel:      desc("fuel_total", "Fuel used; about one unit for each instruction.", "export"),
-		waits:     desc("waits_total", "Calls that had to wait for an instance.", "export"),
-		wait:      desc("wait_seconds_total", "Time spent waiting for an instance.", "export"),
-	}
-}
-
-// Watch reads the counters of a wasm store at every scrape until stop.
-func (m *Metrics) Watch(name string, read func() Guest) (stop func()) {
-	g := m.guests
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.read[&read] = name
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		delete(g.read, &read)
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (g *guests) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.instances, g.busy, g.waiting, g.memory, g.created, g.retired, g.calls, g.faults, g.fuel, g.waits, g.wait} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector. During a reload two generations of
-// a component are up; their numbers are added.
-func (g *guests) Collect(ch chan<- prometheus.Metric) {
-	sum := map[string]*Guest{}
-	g.mu.Lock()
-	for read, name := range g.read {
-		sum[name] = add(sum[name], (*read)())
-	}
-	g.mu.Unlock()
-	for name, s := range sum {
-		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
-		}
-		count := func(d *prometheus.Desc, v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append([]string{name}, labels...)...)
-		}
-		gauge(g.instances, float64(s.Instances))
-		gauge(g.busy, float64(s.Busy))
-		gauge(g.waiting, float64(s.Waiting))
-		gauge(g.memory, float64(s.MemoryBytes))
-		count(g.created, float64(s.Created))
-		for cause, n := range s.Retired {
-			count(g.retired, float64(n), cause)
-		}
-		for _, op := range s.Ops {
-			count(g.calls, float64(op.Calls), op.Name)
-			count(g.faults, float64(op.Faults), op.Name)
-			count(g.fuel, float64(op.Fuel), op.Name)
-			count(g.waits, float64(op.Waits), op.Name)
-			count(g.wait, op.WaitSeconds, op.Name)
-		}
-	}
-}
-
-func add(to *Guest, s Guest) *Guest {
-	if to == nil {
-		return &s
-	}
-	to.Instances += s.Instances
-	to.Busy += s.Busy
-	to.Waiting += s.Waiting
-	to.MemoryBytes += s.MemoryBytes
-	to.Created += s.Created
-	for cause, n := range s.Retired {
-		to.Retired[cause] += n
-	}
-	for i := range s.Ops {
-		if i < len(to.Ops) && to.Ops[i].Name == s.Ops[i].Name {
-			to.Ops[i].Calls += s.Ops[i].Calls
-			to.Ops[i].Faults += s.Ops[i].Faults
-			to.Ops[i].Fuel += s.Ops[i].Fuel
-			to.Ops[i].Waits += s.Ops[i].Waits
-			to.Ops[i].WaitSeconds += s.Ops[i].WaitSeconds
-		}
-	}
-	return to
 }

@@ -2,8 +2,10 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/runtime/handle"
+	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 func scrape(t *testing.T, m *Metrics) string {
@@ -30,17 +33,17 @@ func TestMetrics(t *testing.T) {
 	m.InitFailed("orders", "state.x", "creation")
 	m.StateChanged("orders", "state.x", handle.StateDegraded)
 	require.True(t, m.Count("orders", `evil"} 1`, 2))
-	stop := m.Watch("orders", func() Guest {
-		return Guest{Instances: 3, Retired: map[string]int64{"trap": 1}, Ops: []GuestOp{{Name: "ws_get", Calls: 7}}}
+	stop := m.Watch("orders", func() sandbox.Stats {
+		return sandbox.Stats{Instances: 3, Retired: map[string]int64{"trap": 1}, Ops: []sandbox.OpStats{{Op: "ws_get", Calls: 7}}}
 	})
-	stop2 := m.Watch("orders", func() Guest {
-		return Guest{Instances: 2, Retired: map[string]int64{"trap": 1}, Ops: []GuestOp{{Name: "ws_get", Calls: 1}}}
+	stop2 := m.Watch("orders", func() sandbox.Stats {
+		return sandbox.Stats{Instances: 2, Retired: map[string]int64{"trap": 1}, Ops: []sandbox.OpStats{{Op: "ws_get", Calls: 1}}}
 	})
 	text := scrape(t, m)
 	for _, want := range []string{
 		`wasmstate_operations_total{code="not found",component="orders",operation="get"} 1`,
 		`wasmstate_operations_total{code="internal error",component="orders",operation="get"} 1`,
-		`wasmstate_operations_total{code="ok",component="orders",operation="set"} 0`,
+		`wasmstate_operation_seconds_count{component="orders",operation="get"} 2`,
 		`wasmstate_component_init_total{component="orders",type="state.x"} 1`,
 		`wasmstate_component_init_fail_total{component="orders",reason="creation",type="state.x"} 1`,
 		`wasmstate_component_state{component="orders",state="degraded"} 1`,
@@ -52,9 +55,11 @@ func TestMetrics(t *testing.T) {
 	} {
 		require.Contains(t, text, want)
 	}
+	require.NotContains(t, text, `operation="set"`, "not used yet")
 	stop()
 	stop2()
 	m.Removed("orders")
+	rec.Op(context.Background(), handle.Set, abi.CodeOK, time.Microsecond) // a request that was still running
 	require.NotContains(t, scrape(t, m), `component="orders"`)
 }
 
@@ -70,6 +75,7 @@ func TestCustomSeriesAreBounded(t *testing.T) {
 
 func TestRecorderDoesNotAllocate(t *testing.T) {
 	rec := New().Recorder("a", "t")
+	rec.Op(context.Background(), handle.Get, abi.CodeOK, time.Millisecond)
 	require.Zero(t, testing.AllocsPerRun(100, func() { rec.Op(context.Background(), handle.Get, abi.CodeOK, time.Millisecond) }))
 }
 
@@ -91,4 +97,57 @@ func TestCountersNeverFall(t *testing.T) {
 	require.False(t, m.Count("c", "size", 7))
 	require.False(t, m.Observe("c", "size", math.NaN()))
 	require.Contains(t, scrape(t, m), `wasmstate_guest_custom_observed_sum{component="c",name="size"} -2`)
+}
+
+// TestIdleComponentsCostLittle has a thousand components, of which one is used
+// by many at once.
+func TestIdleComponentsCostLittle(t *testing.T) {
+	m := New()
+	m.SetBuild("v1.2.3", "abc")
+	for i := range 1000 {
+		name := fmt.Sprintf("component-%04d", i)
+		m.Recorder(name, "state.in-memory")
+		m.Initialized(name, "state.in-memory")
+		m.StateChanged(name, "", handle.StateReady)
+	}
+	text := scrape(t, m)
+	require.Less(t, len(text), 1<<20)
+	require.NotContains(t, text, "wasmstate_operation")
+
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			rec := m.Recorder("component-0007", "state.in-memory") // as a new version has
+			for range 100 {
+				rec.Op(context.Background(), handle.Get, abi.CodeOK, 3*time.Millisecond)
+			}
+		})
+	}
+	wg.Wait()
+	text = scrape(t, m)
+	require.Contains(t, text, `wasmstate_operations_total{code="ok",component="component-0007",operation="get"} 800`)
+	require.Contains(t, text, `wasmstate_operation_seconds_bucket{component="component-0007",operation="get",le="0.001"} 0`)
+	require.Contains(t, text, `wasmstate_operation_seconds_bucket{component="component-0007",operation="get",le="0.005"} 800`)
+	require.Less(t, len(text), 1<<20)
+}
+
+func TestFiles(t *testing.T) {
+	m := New()
+	m.SetBuild("v1.2.3", "abc")
+	m.FilesRead(2, time.UnixMilli(1500))
+	text := scrape(t, m)
+	require.Contains(t, text, "wasmstate_component_files_problems 2\n")
+	require.Contains(t, text, "wasmstate_last_reload_successful 0\n")
+	require.Contains(t, text, "wasmstate_last_reload_timestamp_seconds 1.5\n")
+	require.Regexp(t, `wasmstate_build_info\{goversion="[^"]+",revision="abc",version="v1.2.3"\} 1\n`, text)
+	m.FilesRead(0, time.UnixMilli(2500))
+	require.Contains(t, scrape(t, m), "wasmstate_last_reload_successful 1\n")
+}
+
+func BenchmarkRecorder(b *testing.B) {
+	rec := New().Recorder("a", "t")
+	b.ReportAllocs()
+	for b.Loop() {
+		rec.Op(context.Background(), handle.Get, abi.CodeOK, time.Millisecond)
+	}
 }

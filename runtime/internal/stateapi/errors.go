@@ -22,30 +22,35 @@ type Error struct {
 // Error is the message.
 func (e *Error) Error() string { return e.Message }
 
-// The members of Details, with the type names of google.rpc.
-type (
-	ErrorInfo struct {
-		Type     string            `json:"@type"`
-		Reason   string            `json:"reason"`
-		Domain   string            `json:"domain"`
-		Metadata map[string]string `json:"metadata"`
-	}
-	ResourceInfo struct {
-		Type         string `json:"@type"`
-		ResourceType string `json:"resource_type"`
-		ResourceName string `json:"resource_name"`
-		Owner        string `json:"owner"`
-		Description  string `json:"description"`
-	}
-	BadRequest struct {
-		Type       string           `json:"@type"`
-		Violations []FieldViolation `json:"field_violations"`
-	}
-	FieldViolation struct {
-		Field       string `json:"field"`
-		Description string `json:"description"`
-	}
-)
+// ErrorInfo is the member of Details that says why, with the type name of
+// google.rpc, as all of them.
+type ErrorInfo struct {
+	Type     string            `json:"@type"`
+	Reason   string            `json:"reason"`
+	Domain   string            `json:"domain"`
+	Metadata map[string]string `json:"metadata"`
+}
+
+// ResourceInfo is the member of Details that says of which store.
+type ResourceInfo struct {
+	Type         string `json:"@type"`
+	ResourceType string `json:"resource_type"`
+	ResourceName string `json:"resource_name"`
+	Owner        string `json:"owner"`
+	Description  string `json:"description"`
+}
+
+// BadRequest is the member of Details that says what is wrong with a request.
+type BadRequest struct {
+	Type       string           `json:"@type"`
+	Violations []FieldViolation `json:"field_violations"`
+}
+
+// FieldViolation is one thing wrong with a request.
+type FieldViolation struct {
+	Field       string `json:"field"`
+	Description string `json:"description"`
+}
 
 func info(reason string, metadata map[string]string) ErrorInfo {
 	return ErrorInfo{"type.googleapis.com/google.rpc.ErrorInfo", reason, "dapr.io", metadata}

@@ -1,59 +1,52 @@
 package watch
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zaptest/observer"
 )
 
-// deaf is a notifier that hears nothing, as of a file that is a mount of its own.
-type deaf struct{}
+// TestPollsFilesGivenAlone edits a file in place while no event is heard.
+func TestPollsFilesGivenAlone(t *testing.T) {
+	bubble(t, false, func(w *Watcher, _ *fake, dir string, logs *observer.ObservedLogs, at func() []time.Duration) {
+		at()
+		file := filepath.Join(dir, "a.yaml")
+		require.NoError(t, os.WriteFile(file, []byte("1"), 0o600))
+		time.Sleep(5 * time.Second)
+		assert.Empty(t, at(), "in a folder, where events tell")
 
-func (deaf) Add(string) error              { return nil }
-func (deaf) Remove(string) error           { return nil }
-func (deaf) Close() error                  { return nil }
-func (deaf) events() <-chan fsnotify.Event { return nil }
-func (deaf) errors() <-chan error          { return nil }
-
-// TestASingleFileIsLookedAt: one that is bind-mounted and edited in place is
-// noticed though no event of its folder tells.
-func TestASingleFileIsLookedAt(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))
-	synctest.Test(t, func(t *testing.T) {
-		w := New([]string{file}, Options{Reconcile: time.Hour})
-		w.newNotifier = func() (notifier, error) { return deaf{}, nil }
-		require.Equal(t, []string{file}, w.mounted())
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.Run(ctx) }()
-		defer func() {
-			cancel()
-			require.NoError(t, <-done)
-		}()
-		<-w.C // the first
-		time.Sleep(3 * time.Second)
-		select {
-		case <-w.C:
-			t.Fatal("nothing changed")
-		default:
+		w.folders = []string{file} // Run is waiting
+		w.Again()
+		time.Sleep(time.Second)
+		assert.Len(t, at(), 1)
+		for _, text := range []string{"22", "", "333"} {
+			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			time.Sleep(1500 * time.Millisecond)
+			assert.Len(t, at(), 1)
 		}
-		require.NoError(t, os.WriteFile(file, []byte("another"), 0o600))
-		from := time.Now()
-		<-w.C
-		require.LessOrEqual(t, time.Since(from), 1500*time.Millisecond)
+		assert.Zero(t, logs.Len())
 	})
 }
 
-// TestFoldersAreHeard: the files of a folder on its own file system need no looking.
-func TestFoldersAreHeard(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), nil, 0o600))
-	require.Empty(t, New([]string{dir}, Options{}).mounted())
+func TestApart(t *testing.T) {
+	dir, other := t.TempDir(), "/proc/version"
+	if _, err := os.Stat(other); err != nil {
+		t.Skipf("no file on another device: %v", err)
+	}
+	alone := filepath.Join(dir, "alone.yaml")
+	require.NoError(t, os.WriteFile(alone, nil, 0o600))
+	folder := filepath.Join(dir, "folder")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "near.yaml"), nil, 0o600))
+	for _, name := range []string{"far.yaml", "far.txt", "secrets.json"} {
+		require.NoError(t, os.Symlink(other, filepath.Join(folder, name)))
+	}
+	secrets := filepath.Join(folder, "secrets.json")
+	got := apart([]string{alone, folder, filepath.Join(dir, "missing")}, []string{secrets, filepath.Join(folder, "near.yaml"), "/missing/x"}, []string{".yaml"})
+	assert.Equal(t, []string{alone, filepath.Join(folder, "far.yaml"), secrets}, got)
 }

@@ -27,7 +27,9 @@ func (w *Watcher) refresh() {
 	w.mu.Lock()
 	files := w.files
 	w.mu.Unlock()
-	w.apart = w.mounted()
+	// Before the signal that follows: what changes later differs from this print.
+	w.apart = apart(w.folders, files, w.opts.Extensions)
+	w.apartPrint = w.fingerprint(w.apart)
 	var refused error
 	for range maxRounds {
 		want := collect(w.folders, files, w.opts.Extensions)
@@ -79,87 +81,42 @@ func (w *Watcher) startPolling(err error) {
 	w.looksDifferent()
 }
 
-// mounted lists the files whose changes the kernel tells at another place than
-// their folder's: single files that were named instead of a folder, and files
-// in a folder that are mounts of their own, as containers make them. They are
-// looked at regularly.
-func (w *Watcher) mounted() (apart []string) {
-	for _, path := range w.folders {
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-		case !info.IsDir():
-			apart = append(apart, path)
-		default:
-			here, _ := identity(info)
-			entries, _ := os.ReadDir(path) // an error shows elsewhere
-			for _, e := range entries {
-				file := filepath.Join(path, e.Name())
-				if !counts(e.Name(), w.opts.Extensions) {
-					continue
-				}
-				if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() {
-					if dev, _ := identity(info); dev != here {
-						apart = append(apart, file)
-					}
-				}
-			}
-		}
-	}
-	return apart
-}
-
-// fingerprint adds a file's identity, size and time to h.
-func fingerprint(h *maphash.Hash, path string) {
-	h.WriteString(path)
-	info, err := os.Stat(path)
-	if err != nil {
-		h.WriteString("\x00" + err.Error())
-		return
-	}
-	_, inode := identity(info)
-	maphash.WriteComparable(h, [4]int64{info.Size(), info.ModTime().UnixNano(), int64(info.Mode()), int64(inode)})
-}
-
-// differsApart compares the files that are watched by looking with the last call.
-func (w *Watcher) differsApart() bool {
-	if len(w.apart) == 0 {
-		return false
-	}
-	var h maphash.Hash
-	h.SetSeed(w.seed)
-	for _, path := range w.apart {
-		fingerprint(&h, path)
-	}
-	sum := h.Sum64()
-	changed := sum != w.apartPrint && w.apartPrint != 0
-	w.apartPrint = sum
-	return changed
-}
-
 // looksDifferent compares names, sizes and times of everything watched with the
 // last call.
 func (w *Watcher) looksDifferent() bool {
 	w.mu.Lock()
 	files := w.files
 	w.mu.Unlock()
-	var h maphash.Hash
-	h.SetSeed(w.seed)
-	add := func(path string) { fingerprint(&h, path) }
+	var paths []string
 	for _, dir := range w.folders {
-		add(dir)
-		entries, _ := os.ReadDir(dir) // an error shows in add
+		paths = append(paths, dir)
+		entries, _ := os.ReadDir(dir) // an error shows in the print of dir
 		for _, e := range entries {
 			if counts(e.Name(), w.opts.Extensions) {
-				add(filepath.Join(dir, e.Name()))
+				paths = append(paths, filepath.Join(dir, e.Name()))
 			}
 		}
 	}
-	for _, f := range files {
-		add(f)
-	}
-	sum := h.Sum64()
+	sum := w.fingerprint(append(paths, files...))
 	changed := sum != w.print
 	w.print = sum
 	return changed
+}
+
+// fingerprint stands for the names, sizes and times of files.
+func (w *Watcher) fingerprint(paths []string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	for _, path := range paths {
+		h.WriteString(path)
+		info, err := os.Stat(path)
+		if err != nil {
+			h.WriteString("\x00" + err.Error())
+			continue
+		}
+		maphash.WriteComparable(&h, [3]int64{info.Size(), info.ModTime().UnixNano(), int64(info.Mode())})
+		_, file := identity(info)
+		maphash.WriteComparable(&h, file)
+	}
+	return h.Sum64()
 }

@@ -23,7 +23,8 @@ type Options struct {
 	MaxDelay time.Duration
 	// Reconcile is the interval of signals without a reason. Default 30 s.
 	Reconcile time.Duration
-	// Poll is the interval of looking when watching is impossible. Default 1 s.
+	// Poll is the interval of looking where watching is impossible: at everything
+	// if the kernel refuses, else at single files and mount points. Default 1 s.
 	Poll time.Duration
 	// Extensions of the files in the folders that count, lower case with the
 	// dot. Others, such as a database beside the components, are not heard.
@@ -60,8 +61,8 @@ type Watcher struct {
 	seed     maphash.Seed
 	print    uint64 // fingerprint of the last poll
 
-	apart      []string // files that are looked at also while events are heard
-	apartPrint uint64   // their fingerprint; 0 = not taken
+	apart      []string // files that are polled besides the watches
+	apartPrint uint64   // their fingerprint at the last refresh
 }
 
 // notifier is what is used of fsnotify.Watcher.
@@ -178,7 +179,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 			quiet.Reset(max(0, min(w.opts.Quiet, w.opts.MaxDelay-now.Sub(since))))
 			continue
 		case <-poll.C:
-			if w.polling && !w.looksDifferent() || !w.polling && !w.differsApart() {
+			different := false
+			if w.polling {
+				different = w.looksDifferent()
+			} else {
+				different = len(w.apart) > 0 && w.fingerprint(w.apart) != w.apartPrint
+			}
+			if !different {
 				continue
 			}
 		case <-quiet.C:

@@ -94,10 +94,10 @@ func (g *Guest) describe(d denial) string {
 	case denialCap:
 		return "out of memory: it is allowed " + text.FormatSize(int64(g.cfg.Memory)) + " (sandbox.memory)"
 	case denialShare:
-		return "out of memory: its instances together have " + text.FormatSize(int64(g.share.most)) +
+		return "out of memory: its instances together have " + text.FormatSize(g.share.most) +
 			", the component's share of the memory of all guests; sandbox.memory and sandbox.instances raise it"
 	case denialBudget:
-		return "out of memory: the memory budget of all guests, " + text.FormatSize(int64(g.cfg.Budget.Limit())) +
+		return "out of memory: the memory budget of all guests, " + text.FormatSize(g.cfg.Budget.Limit()) +
 			", is used up; lower sandbox.memory or sandbox.instances of other components, or raise the budget"
 	}
 	return "out of memory: the operating system refused"
