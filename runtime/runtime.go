@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -81,11 +82,7 @@ func (e *StartError) Error() string {
 	if len(e.Problems) == 1 {
 		return e.Problems[0]
 	}
-	text := fmt.Sprintf("%d problems:", len(e.Problems))
-	for _, p := range e.Problems {
-		text += "\n  " + p
-	}
-	return text
+	return fmt.Sprintf("%d problems:\n  %s", len(e.Problems), strings.Join(e.Problems, "\n  "))
 }
 
 // Run loads the components, serves, and applies every change of the files

@@ -2,8 +2,6 @@ package runtime
 
 import (
 	"context"
-	"errors"
-	"net"
 
 	"github.com/wasmstate/wasmstate/runtime/internal/admin"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
@@ -24,27 +22,16 @@ func (rt *Runtime) serverList() []serve.Server {
 			InFlight: cfg.Limits.InFlightBytes, QueueTime: cfg.Limits.QueueTime,
 		},
 	})
-	guard := stateapi.Guard{Token: cfg.APIToken, Origins: cfg.AllowedOrigins, Loopback: onLoopback(cfg.HTTPAddr)}
+	guard := stateapi.Guard{Token: cfg.APIToken, Origins: cfg.AllowedOrigins, Loopback: stateapi.IsLoopback(cfg.HTTPAddr)}
 	private := stateapi.Guard{Token: cfg.APIToken, Loopback: true, Always: true}
 	state := httpapi.New(api, httpapi.Config{Guard: guard, Pace: httpapi.Pace{Grace: cfg.Limits.PaceGrace, Rate: cfg.Limits.PaceRate}, Logger: rt.log})
 	adminServer := serve.HTTP("admin", cfg.AdminAddr, admin.New(rt.view(), admin.Config{Guard: private, Version: cfg.Version, AppID: cfg.AppID, Logger: rt.log}), l, rt.log)
-	adminServer.Check = func(addr net.Addr) error {
-		if addr.(*net.TCPAddr).IP.IsLoopback() {
-			return nil
-		}
-		return errors.New("the admin API is for this machine only; use a loopback address such as 127.0.0.1")
-	}
+	adminServer.Check = serve.OnlyLoopback
 	return []serve.Server{
 		serve.HTTP("http", cfg.HTTPAddr, state, l, rt.log),
 		serve.HTTP("metrics", cfg.MetricsAddr, rt.metrics.Handler(), l, rt.log),
 		adminServer,
 	}
-}
-
-// onLoopback reports whether an address to listen on is this machine's alone.
-func onLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	return err == nil && stateapi.IsLoopback(host)
 }
 
 // view is what the servers see of a runtime, and no more.

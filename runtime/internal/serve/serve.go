@@ -181,3 +181,11 @@ func def[T int | time.Duration](v *T, d T) {
 		*v = d
 	}
 }
+
+// OnlyLoopback is a check that refuses addresses other machines can reach.
+func OnlyLoopback(addr net.Addr) error {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		return nil
+	}
+	return errors.New("the admin API is for this machine only; use a loopback address such as 127.0.0.1")
+}

@@ -25,7 +25,9 @@ type counting struct {
 	reads int
 }
 
-func (c *counting) Features() abi.Features { return c.Store.Features() &^ abi.FeatureBulk }
+func (c *counting) Features() abi.Features {
+	return c.Store.Features() & (abi.FeatureETag | abi.FeatureTTL) // those without a method
+}
 
 func (c *counting) Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) error {
 	c.mu.Lock()
