@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"testing"
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -60,9 +59,21 @@ func Rules() []Rule {
 	return all
 }
 
+// TB is a test: *testing.T, which is not named so that programs with [Check] do
+// not link package testing.
+type TB[T any] interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Skip(args ...any)
+	Run(name string, f func(T)) bool
+}
+
 // Run checks every rule as a subtest. open returns an initialised store; the
-// suite closes it. It may be called many times.
-func Run(t *testing.T, open func(t *testing.T) abi.Store, opts Options) {
+// suite closes it. It may be called many times. T is *testing.T.
+func Run[T TB[T]](t T, open func(t T) abi.Store, opts Options) {
 	t.Helper()
 	s, err := start(t.Context(), func(context.Context) (abi.Store, error) { return open(t), nil }, opts)
 	if err != nil {
@@ -75,7 +86,7 @@ func Run(t *testing.T, open func(t *testing.T) abi.Store, opts Options) {
 	})
 	serial, slow := s.rules()
 	run := func(r Rule, check func() error) {
-		t.Run(r.ID, func(t *testing.T) {
+		t.Run(r.ID, func(t T) {
 			if reason := s.skip(r); reason != "" {
 				t.Skip(reason)
 			}

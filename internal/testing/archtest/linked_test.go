@@ -49,3 +49,16 @@ func TestLinked(t *testing.T) {
 		}
 	}
 }
+
+// TestTheCommandIsNoTest: package testing brings flags and hundreds of kilobytes.
+func TestTheCommandIsNoTest(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/wasmstate")
+	cmd.Dir = "../../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(strings.Fields(string(out)), "testing") {
+		t.Error("the command links package testing")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
@@ -102,13 +103,19 @@ func TestManyLoopsAtOnce(t *testing.T) {
 	good := metered(t, nil)
 	var mu sync.Mutex
 	var over, served []time.Duration
+	stopped := 0
 	var loops sync.WaitGroup
 	for range 16 {
 		loops.Go(func() {
 			for range 2 {
-				took, _ := run(context.Background(), bad, 1)
+				took, err := run(context.Background(), bad, 1)
 				mu.Lock()
 				over = append(over, took-50*time.Millisecond)
+				if abi.CodeOf(err) == abi.CodeTimeout {
+					stopped++
+				} else {
+					assert.Equal(t, abi.CodeUnavailable, abi.CodeOf(err), "%v", err)
+				}
 				mu.Unlock()
 			}
 		})
@@ -126,6 +133,8 @@ func TestManyLoopsAtOnce(t *testing.T) {
 			served = append(served, time.Since(from))
 		}
 	}
+	require.Positive(t, stopped, "at least the first sixteen run into their time")
+	require.NotEmpty(t, served, "a bystander is served meanwhile")
 	for name, d := range map[string][]time.Duration{"released after the deadline": over, "bystander": served} {
 		slices.Sort(d)
 		t.Logf("%s: n=%d p50=%v p99=%v max=%v", name, len(d), d[len(d)/2], d[len(d)*99/100], d[len(d)-1])

@@ -10,6 +10,20 @@ import (
 
 // pool is a bounded set of instances: one for mode single, one per shard for
 // mode sharded. Callers wait in a queue; see waiter for how fair it is.
+//
+//	acquire ── one is free ──▶ in use ── done ──▶ giveBack ── retired ──▶ bury, and
+//	   │                         ▲ ▲                │  │                  expand for
+//	   │ none: expand, queue     │ │ takes one      │  └─ the first was    the next
+//	   ▼                         │ │ (look)         │     overtaken ──┐
+//	 waiter ◀── wakes the first ─│─│──────── free ◀─┘                 │
+//	   │                         │ └──────── waiter                   │
+//	   │                         └─ settled with the instance ◀───────┘
+//	   └─ leaves (its context, MaxWait): gives back what it was settled with
+//
+//	expand ── fewer being made than wait ──▶ make, in the background ──▶ giveBack
+//
+// total counts an instance from the begin of make to the end of bury, so that
+// there are never more than max.
 type pool struct {
 	g   *Guest
 	max int

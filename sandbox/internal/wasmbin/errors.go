@@ -50,5 +50,5 @@ func quote(name string) string {
 	if len(name) > most {
 		name, cut = name[:most], "…"
 	}
-	return strconv.QuoteToASCII(name) + cut
+	return strconv.Quote(name) + cut
 }
