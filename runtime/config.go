@@ -45,6 +45,9 @@ type Config struct {
 	// CloseGrace is how long calls in progress may take at shutdown and when a
 	// store is replaced; 0 = 30 s.
 	CloseGrace time.Duration
+	// DrainDelay is how long requests are still taken at the end of Run's context,
+	// while the health routes say not ready; 0 = not at all.
+	DrainDelay time.Duration
 
 	// RemovalGrace is how long a component's document must be missing from its
 	// readable folder before the component goes; until then it serves. Reload does

@@ -132,6 +132,8 @@ func (rt *Runtime) Run(ctx context.Context) (err error) {
 		zap.String("metrics", rt.servers.Addr("metrics")), zap.String("admin", rt.servers.Addr("admin")))
 	select {
 	case <-ctx.Done():
+		rt.life.ready.Store(false)
+		rt.servers.Drain(rt.cfg.DrainDelay)
 		return nil
 	case <-rt.life.closed:
 		return nil
@@ -198,11 +200,7 @@ func (rt *Runtime) Registry() Registry { return rt.loader.Registry() }
 // Status lists every component, by name, those whose document has an error
 // included. It is never nil.
 func (rt *Runtime) Status() []Status {
-	list := append([]Status{}, rt.set.Status()...)
-	known := func(name string) bool {
-		return slices.ContainsFunc(list, func(st Status) bool { return st.Name == name })
-	}
-	list = append(list, rt.loader.Broken(known)...)
+	list := rt.loader.WithBroken(append([]Status{}, rt.set.Status()...))
 	slices.SortFunc(list, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }

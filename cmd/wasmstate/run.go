@@ -31,7 +31,7 @@ type runFlags struct {
 	maxBody                                    int64
 	origins                                    []string
 	readiness                                  string
-	removalGrace                               time.Duration
+	removalGrace, drainDelay                   time.Duration
 	limits                                     limitFlags
 	cacheDir                                   string
 }
@@ -75,6 +75,7 @@ of --namespace.`,
 	fl.StringSliceVar(&f.origins, "allowed-origins", nil, "origins of web pages that may use the state API, such as https://app.example.com; * = all")
 	fl.StringVar(&f.readiness, "readiness", "all", "what must serve for /v1.0/healthz/outbound: all components without ignoreErrors, any one, or the server alone")
 	fl.DurationVar(&f.removalGrace, "removal-grace", 3*time.Second, "how long a component's file must be missing before the component goes; 0 = none")
+	fl.DurationVar(&f.drainDelay, "drain-delay", 0, "how long requests are still taken after SIGTERM while the health routes say not ready")
 	f.limits.add(cmd)
 	fl.StringVar(&f.cacheDir, "cache-dir", defaultCacheDir(), "folder of compiled modules, private to this user, or one in which such a folder is made; empty = in memory only")
 	return cmd
@@ -93,7 +94,7 @@ func serve(cmd *cobra.Command, f *runFlags) error {
 	cfg := runtime.Config{
 		ComponentsPaths: f.paths, AppID: f.appID, Namespace: f.namespace, KeepGoing: f.keepGoing,
 		APIToken: os.Getenv("DAPR_API_TOKEN"), MaxBodySize: f.maxBody,
-		Lookup: os.LookupEnv, Version: thisBuild().version, Revision: thisBuild().revision, AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace,
+		Lookup: os.LookupEnv, Version: thisBuild().version, Revision: thisBuild().revision, AllowedOrigins: f.origins, Readiness: f.readiness, RemovalGrace: f.removalGrace, DrainDelay: f.drainDelay,
 	}
 	if f.removalGrace <= 0 {
 		cfg.RemovalGrace = -1

@@ -137,15 +137,14 @@ func (l *Loader) Problems() []string {
 	return lines(l.broken)
 }
 
-// Broken lists the components that only documents with an error name, as
-// failed.
-func (l *Loader) Broken(known func(name string) bool) []handle.Status {
+// WithBroken adds to a list the components that only documents with an error
+// name, as failed.
+func (l *Loader) WithBroken(list []handle.Status) []handle.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var list []handle.Status
 	for i := range l.broken {
 		prob := &l.broken[i]
-		if prob.Component == "" || known(prob.Component) || slices.ContainsFunc(list, func(st handle.Status) bool { return st.Name == prob.Component }) {
+		if prob.Component == "" || slices.ContainsFunc(list, func(st handle.Status) bool { return st.Name == prob.Component }) {
 			continue
 		}
 		list = append(list, handle.Status{

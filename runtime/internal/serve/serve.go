@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +26,9 @@ type Server struct {
 	Check func(net.Addr) error
 	// Serve serves until Stop; its error then is nil.
 	Serve func(net.Listener) error
+	// Drain takes no more connections, and ends those there are with their next
+	// answer.
+	Drain func()
 	// Stop finishes the requests in progress, until ctx ends at the latest.
 	Stop func(ctx context.Context)
 }
@@ -111,6 +115,24 @@ func (s *Servers) Start(part func(func(context.Context) error)) {
 	}
 }
 
+// lastCall is how long clients that post without pause have to be told with an
+// answer that their connection ends; closing it between two requests may cut
+// the second.
+const lastCall = 250 * time.Millisecond
+
+// Drain prepares Stop so that no client is cut off:
+//
+//	delay: as before, while others hear that this one is not ready
+//	lastCall: no new connections; answers say Connection: close
+//	Stop: what is idle is closed, what is in progress finished
+func (s *Servers) Drain(delay time.Duration) {
+	time.Sleep(delay)
+	for _, srv := range s.list {
+		srv.Drain()
+	}
+	time.Sleep(lastCall)
+}
+
 // Stop ends all servers side by side, within the grace.
 func (s *Servers) Stop(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
@@ -155,18 +177,34 @@ func HTTP(name, address string, handler http.Handler, l Limits, log *zap.Logger)
 	def(&l.IdleTime, 3*time.Minute)
 	def(&l.HeaderBytes, 64<<10)
 	std, _ := zap.NewStdLogAt(log, zap.WarnLevel) // the level exists
+	var drains atomic.Bool
+	var listener atomic.Pointer[net.Listener]
 	srv := &http.Server{
-		Handler: handler, Protocols: protocols, ErrorLog: std,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if drains.Load() {
+				w.Header().Set("Connection", "close") // HTTP/2: GOAWAY
+			}
+			handler.ServeHTTP(w, r)
+		}),
+		Protocols: protocols, ErrorLog: std,
 		ReadHeaderTimeout: l.HeaderTime, IdleTimeout: l.IdleTime, MaxHeaderBytes: l.HeaderBytes,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: l.Streams, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10},
 	}
 	return Server{
 		Name: name, Address: address,
 		Serve: func(lis net.Listener) error {
-			if err := srv.Serve(netutil.LimitListener(lis, l.Connections)); !errors.Is(err, http.ErrServerClosed) {
-				return err
+			listener.Store(&lis)
+			err := srv.Serve(netutil.LimitListener(lis, l.Connections))
+			if errors.Is(err, http.ErrServerClosed) || drains.Load() {
+				return nil
 			}
-			return nil
+			return err
+		},
+		Drain: func() {
+			drains.Store(true)
+			if lis := listener.Load(); lis != nil {
+				_ = (*lis).Close()
+			}
 		},
 		Stop: func(ctx context.Context) {
 			if srv.Shutdown(ctx) != nil {
