@@ -33,7 +33,11 @@ func (o *observer) Retired(cause engine.Cause, err error) {
 		o.silent.Add(1)
 		return
 	}
-	o.log.Warn("instance retired after a fault", "cause", cause.String(), "error", err, "stateLost", o.stateful, "notLogged", o.silent.Swap(0))
+	level, msg := slog.LevelWarn, "instance retired after a fault"
+	if o.stateful {
+		level, msg = slog.LevelError, "instance retired after a fault: what the store held in it is lost"
+	}
+	o.log.Log(context.Background(), level, msg, "cause", cause.String(), "error", err, "notLogged", o.silent.Swap(0))
 }
 
 // Down implements engine.Observer.
