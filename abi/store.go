@@ -1,6 +1,9 @@
 package abi
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Factory creates a store that is not yet initialised. It must not block,
 // fail or touch the outside world; [Store.Init] does that.
@@ -154,6 +157,16 @@ type Volatiler interface {
 	// Volatile reports whether the data would be lost if the store were closed
 	// now. It is asked after Init, at a reload.
 	Volatile() bool
+}
+
+// LossTeller is implemented by stores that can lose what they hold while they
+// serve, as a module with its data in an instance that trapped. Answering "not
+// found" from then on would be a lie by omission, so that the status tells of it
+// until somebody acknowledges it.
+type LossTeller interface {
+	// LostData returns when data was lost last, and why in a few words without
+	// secrets; the zero time if none ever was. It is asked at any time, often.
+	LostData() (at time.Time, reason string)
 }
 
 // Sizer is implemented by stores that know the most bytes their state can

@@ -431,3 +431,28 @@ func TestCallersOfAGuestWithStateAreReleased(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 }
+
+// TestATrapThatTakesDataIsKnown: of a guest with its data in the instance, and
+// of no other.
+func TestATrapThatTakesDataIsKnown(t *testing.T) {
+	m := newModules(t)
+	for state, losses := range map[string]int64{"instance": 1, "host": 0} {
+		packed, err := m.Pack(guestbuild.Hostile(t, "recursion-deep"), fmt.Appendf(nil, `{"name":"deep","state":%q}`, state), false)
+		require.NoError(t, err)
+		s, err := m.Open(t.Context(), packed, sandbox.Config{Component: "deep"})
+		require.NoError(t, err)
+		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "deep"}))
+		teller := s.(abi.LossTeller)
+		at, _ := teller.LostData()
+		require.Zero(t, at)
+		require.Error(t, s.Get(t.Context(), &abi.GetRequest{Key: []byte("k")}, &abi.GetResponse{}))
+		require.NoError(t, s.Set(t.Context(), &abi.SetRequest{Key: []byte("k")}, &abi.SetResponse{}), "a new instance serves")
+		at, why := teller.LostData()
+		require.Equal(t, losses == 1, !at.IsZero(), state)
+		require.Equal(t, losses == 1, strings.Contains(why, "given up"), "%s: %q", state, why)
+		stats, ok := sandbox.StatsOf(s)
+		require.True(t, ok)
+		require.Equal(t, losses, stats.Losses, state)
+		require.NoError(t, s.Close())
+	}
+}

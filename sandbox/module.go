@@ -144,7 +144,8 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	mod.tellWish(log, &cfg)
-	ec.Cache, ec.Budget, ec.Observer = mod.sandbox.cache, mod.sandbox.budget, &observer{log: log, stateful: ec.Stateful}
+	seen := &observer{log: log, stateful: ec.Stateful}
+	ec.Cache, ec.Budget, ec.Observer = mod.sandbox.cache, mod.sandbox.budget, seen
 	g, err := engine.Load(ctx, ec)
 	if err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func (mod *Module) Open(ctx context.Context, cfg Config) (abi.Store, error) {
 		Store: wasmstore.New(guest{g}, wasmstore.Config{
 			Features: mod.features, MaxTransactionOps: mod.manifest.MaxTransactionOps, Redact: ec.Host.Redact,
 		}),
-		guest: g, keeps: ec.Stateful, most: int64(ec.Memory) * int64(max(ec.Instances, 1)), closed: cfg.Closed,
+		guest: g, seen: seen, keeps: ec.Stateful, most: int64(ec.Memory) * int64(max(ec.Instances, 1)), closed: cfg.Closed,
 	}, nil
 }
 

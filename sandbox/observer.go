@@ -17,15 +17,30 @@ type observer struct {
 	log      *slog.Logger
 	stateful bool // an instance that goes takes data with it
 
+	lost   atomic.Pointer[loss] // the last; nil = none
+	losses atomic.Int64
+
 	next   atomic.Int64 // Unix nanoseconds from which the next fault is logged
 	silent atomic.Int64 // faults since the last that was logged
 }
 
-// Retired implements engine.Observer.
+// loss is what happened to the data of an instance.
+type loss struct {
+	at     time.Time
+	reason string
+}
+
+// Retired implements engine.Observer. An instance that could not be set up held
+// nothing yet.
 func (o *observer) Retired(cause engine.Cause, err error) {
 	if err == nil {
 		o.log.Debug("instance replaced", "cause", cause.String())
 		return
+	}
+	loses := o.stateful && cause != engine.CauseSetup
+	if loses {
+		o.losses.Add(1)
+		o.lost.Store(&loss{time.Now(), "its instance was given up (" + cause.String() + "); the log has the error"})
 	}
 	now := time.Now().UnixNano()
 	next := o.next.Load()
@@ -34,7 +49,7 @@ func (o *observer) Retired(cause engine.Cause, err error) {
 		return
 	}
 	level, msg := slog.LevelWarn, "instance retired after a fault"
-	if o.stateful {
+	if loses {
 		level, msg = slog.LevelError, "instance retired after a fault: what the store held in it is lost"
 	}
 	o.log.Log(context.Background(), level, msg, "cause", cause.String(), "error", err, "notLogged", o.silent.Swap(0))

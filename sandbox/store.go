@@ -13,6 +13,7 @@ import (
 type store struct {
 	*wasmstore.Store
 	guest  *engine.Guest
+	seen   *observer
 	keeps  bool  // its data is in the instances
 	most   int64 // bytes of linear memory of all its instances at most
 	closed func()
@@ -20,12 +21,21 @@ type store struct {
 }
 
 var (
-	_ abi.Volatiler = (*store)(nil)
-	_ abi.Sizer     = (*store)(nil)
+	_ abi.Volatiler  = (*store)(nil)
+	_ abi.Sizer      = (*store)(nil)
+	_ abi.LossTeller = (*store)(nil)
 )
 
 // Volatile implements abi.Volatiler: what is in the instances goes with them.
 func (s *store) Volatile() bool { return s.keeps }
+
+// LostData implements abi.LossTeller.
+func (s *store) LostData() (at time.Time, reason string) {
+	if l := s.seen.lost.Load(); l != nil {
+		return l.at, l.reason
+	}
+	return time.Time{}, ""
+}
 
 // StateBytes implements abi.Sizer: no instance holds more than its memory.
 func (s *store) StateBytes() int64 { return s.most }
@@ -51,6 +61,7 @@ type Stats struct {
 	Memory      int64            // bytes of linear memory of all instances
 	Created     int64            // instances since the start
 	Retired     map[string]int64 // instances that went, by cause; every cause is there
+	Losses      int64            // of them, those that took data with them
 	Idles       int64            // runs of ws_idle
 	Down        time.Duration    // > 0: the guest failed repeatedly and is tried again after this
 	FailedInRow int              // failures since the last success
@@ -76,7 +87,7 @@ func StatsOf(s abi.Store) (Stats, bool) {
 	from := st.guest.Stats()
 	stats := Stats{
 		Instances: from.Instances, Busy: from.Busy, Waiting: from.Waiting, Memory: from.Memory, Created: from.Created,
-		Retired: map[string]int64{}, Idles: from.Idles, Down: from.Down, FailedInRow: from.Failures,
+		Retired: map[string]int64{}, Losses: st.seen.losses.Load(), Idles: from.Idles, Down: from.Down, FailedInRow: from.Failures,
 	}
 	for _, cause := range engine.Causes() {
 		stats.Retired[cause.String()] = from.Retirements[cause]

@@ -86,7 +86,7 @@ func newRoot() *cobra.Command {
 
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		runCmd(), validateCmd(), statusCmd(),
+		runCmd(), validateCmd(), statusCmd(), acknowledgeCmd(),
 		newCmd(), packCmd(), inspectCmd(), checkCmd(), benchCmd(), callCmd(),
 		versionCmd(),
 	}

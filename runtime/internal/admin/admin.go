@@ -29,6 +29,7 @@ type Runtime interface {
 	Problems() []string
 	Reload(ctx context.Context) ([]string, error)
 	Rollback(name string) error
+	Acknowledge(name string) error
 	Ready() bool
 }
 
@@ -67,6 +68,7 @@ func New(rt Runtime, cfg Config) http.Handler {
 	mux.HandleFunc("GET /v1.0/admin/components", s.components)
 	mux.HandleFunc("POST /v1.0/admin/reload", s.reload)
 	mux.HandleFunc("POST /v1.0/admin/components/{name}/rollback", s.rollback)
+	mux.HandleFunc("POST /v1.0/admin/components/{name}/acknowledge", s.acknowledge)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if why := s.cfg.Guard.Refuse(r); why != "" {
 			fail(w, http.StatusForbidden, "ERR_FORBIDDEN", why)
@@ -114,18 +116,27 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) rollback(w http.ResponseWriter, r *http.Request) {
+	s.change(w, r, "ERR_ROLLBACK", "rolled back by request", s.rt.Rollback)
+}
+
+func (s *server) acknowledge(w http.ResponseWriter, r *http.Request) {
+	s.change(w, r, "ERR_ACKNOWLEDGE", "loss of data acknowledged by request", s.rt.Acknowledge)
+}
+
+// change does something to one component and answers.
+func (s *server) change(w http.ResponseWriter, r *http.Request, code, done string, do func(name string) error) {
 	name := r.PathValue("name")
-	err := s.rt.Rollback(name)
+	err := do(name)
 	var nf *handle.NotFoundError
 	switch {
 	case errors.As(err, &nf):
 		fail(w, http.StatusNotFound, "ERR_COMPONENT_NOT_FOUND", nf.Error())
 	case abi.CodeOf(err) == abi.CodeInvalidArgument:
-		fail(w, http.StatusConflict, "ERR_ROLLBACK", err.Error())
+		fail(w, http.StatusConflict, code, err.Error())
 	case err != nil:
-		fail(w, http.StatusInternalServerError, "ERR_ROLLBACK", err.Error())
+		fail(w, http.StatusInternalServerError, code, err.Error())
 	default:
-		s.cfg.Logger.Info("rolled back by request", zap.String("component", name))
+		s.cfg.Logger.Info(done, zap.String("component", name))
 		w.WriteHeader(http.StatusAccepted)
 	}
 }

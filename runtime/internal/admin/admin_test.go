@@ -22,6 +22,7 @@ type fake struct {
 	rollback  map[string]error
 	reloads   int
 	rolled    []string
+	known     []string // losses that were acknowledged
 }
 
 func (f *fake) Status() []handle.Status {
@@ -37,6 +38,11 @@ func (f *fake) Reload(context.Context) ([]string, error) {
 
 func (f *fake) Rollback(name string) error {
 	f.rolled = append(f.rolled, name)
+	return f.rollback[name]
+}
+
+func (f *fake) Acknowledge(name string) error {
+	f.known = append(f.known, name)
 	return f.rollback[name]
 }
 
@@ -118,6 +124,9 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/v1.0/admin/components/first/rollback", 409, "there is no version before"},
 		{"POST", "/v1.0/admin/components/broken/rollback", 500, "disk on fire"},
 		{"GET", "/v1.0/admin/components/orders/rollback", 405, ""},
+		{"POST", "/v1.0/admin/components/orders/acknowledge", 202, ""},
+		{"POST", "/v1.0/admin/components/absent/acknowledge", 404, "ERR_COMPONENT_NOT_FOUND"},
+		{"POST", "/v1.0/admin/components/first/acknowledge", 409, "ERR_ACKNOWLEDGE"},
 		{"GET", "/v1.0/state/orders/a", 404, ""},
 	} {
 		w := ask(t, rt, "", tc.method, tc.path)
@@ -125,6 +134,7 @@ func TestRoutes(t *testing.T) {
 		require.Contains(t, w.Body.String(), tc.body)
 	}
 	require.Equal(t, []string{"orders", "absent", "first", "broken"}, rt.rolled)
+	require.Equal(t, []string{"orders", "absent", "first"}, rt.known)
 
 	rt.ready, rt.reloadErr = false, errors.New("the server is stopping")
 	require.Equal(t, 503, ask(t, rt, "", "GET", "/v1.0/admin/healthz").Code)

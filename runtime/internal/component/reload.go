@@ -175,6 +175,7 @@ func (s *Set) publish(sl *slot, spec *Spec, o *opened, old *generation) (err err
 	if rec != nil {
 		sl.handle.rec.Store(&rec)
 	}
+	sl.lost = sl.loss()
 	sl.handle.current.Store(g)
 	if old != nil {
 		prev := old.spec

@@ -52,6 +52,9 @@ type slot struct {
 	generations int64
 	handOver    handOver
 	complaint   error // about its file; what serves goes on
+
+	lost         loss      // of a generation that served before
+	acknowledged time.Time // losses up to it are known
 }
 
 func (s *Set) newSlot(name string) *slot {
@@ -96,6 +99,7 @@ func (sl *slot) status() handle.Status {
 			st.State = handle.StateDegraded
 		}
 	}
+	sl.showLoss(&st)
 	st.HandOverPause, st.HandOverItems = sl.handOver.pause, sl.handOver.items
 	return st
 }

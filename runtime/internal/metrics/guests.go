@@ -15,7 +15,7 @@ type guests struct {
 	mu   sync.Mutex
 	read map[*func() sandbox.Stats]string // component by reader
 
-	instances, busy, waiting, memory, created, retired, calls, faults, fuel, waits, wait *prometheus.Desc
+	instances, busy, waiting, memory, created, retired, losses, calls, faults, fuel, waits, wait *prometheus.Desc
 }
 
 func newGuests() *guests {
@@ -30,6 +30,7 @@ func newGuests() *guests {
 		memory:    desc("memory_bytes", "Linear memory of all instances."),
 		created:   desc("instances_created_total", "Instances made since the component came up."),
 		retired:   desc("instances_retired_total", "Instances given up, by cause.", "cause"),
+		losses:    desc("losses_total", "Instances given up that took the store's data with them."),
 		calls:     desc("calls_total", "Calls into the guest.", "export"),
 		faults:    desc("faults_total", "Calls that ended in a fault of the guest.", "export"),
 		fuel:      desc("fuel_total", "Fuel used; about one unit for each instruction.", "export"),
@@ -53,7 +54,7 @@ func (m *Metrics) Watch(name string, read func() sandbox.Stats) (stop func()) {
 
 // Describe implements prometheus.Collector.
 func (g *guests) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.instances, g.busy, g.waiting, g.memory, g.created, g.retired, g.calls, g.faults, g.fuel, g.waits, g.wait} {
+	for _, d := range []*prometheus.Desc{g.instances, g.busy, g.waiting, g.memory, g.created, g.retired, g.losses, g.calls, g.faults, g.fuel, g.waits, g.wait} {
 		ch <- d
 	}
 }
@@ -79,6 +80,7 @@ func (g *guests) Collect(ch chan<- prometheus.Metric) {
 		gauge(g.waiting, float64(s.Waiting))
 		gauge(g.memory, float64(s.Memory))
 		count(g.created, float64(s.Created))
+		count(g.losses, float64(s.Losses))
 		for cause, n := range s.Retired {
 			count(g.retired, float64(n), cause)
 		}
@@ -107,6 +109,7 @@ func add(to *sandbox.Stats, s sandbox.Stats) *sandbox.Stats {
 	to.Waiting += s.Waiting
 	to.Memory += s.Memory
 	to.Created += s.Created
+	to.Losses += s.Losses
 	for cause, n := range s.Retired {
 		to.Retired[cause] += n
 	}
