@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,9 +18,9 @@ import (
 func TestAwaitLeavesWhatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p Patience
-		asked := 0
+		var asked atomic.Int32
 		answer := make(chan int)
-		hang := func() (int, error) { asked++; return <-answer, nil }
+		hang := func() (int, error) { asked.Add(1); return <-answer, nil }
 		from := time.Now()
 		_, err := Await(&p, "a", hang)
 		var slow *SlowError
@@ -37,7 +38,7 @@ func TestAwaitLeavesWhatHangs(t *testing.T) {
 		_, err = Await(&p, "a", hang)
 		require.ErrorAs(t, err, &slow)
 		require.Zero(t, time.Since(from), "it is known to hang")
-		require.Equal(t, 1, asked)
+		require.EqualValues(t, 1, asked.Load())
 		n, err := Await(&p, "c", func() (int, error) { return 3, errors.New("no") })
 		require.EqualError(t, err, "no")
 		require.Equal(t, 3, n)
@@ -49,7 +50,7 @@ func TestAwaitLeavesWhatHangs(t *testing.T) {
 		n, err = Await(&p, "a", hang)
 		require.NoError(t, err)
 		require.Equal(t, 7, n)
-		require.Equal(t, 1, asked, "the late answer is the answer")
+		require.EqualValues(t, 1, asked.Load(), "the late answer is the answer")
 	})
 }
 

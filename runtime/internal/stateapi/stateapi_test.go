@@ -114,12 +114,14 @@ func TestLateComersWait(t *testing.T) {
 		require.Equal(t, 5*time.Second, time.Since(from))
 		require.False(t, two.TryGrow(20<<10))
 		require.Equal(t, 413, two.Grow(t.Context(), 200<<10).Status)
-		go func() {
+		var other sync.WaitGroup
+		other.Go(func() {
 			time.Sleep(time.Second)
 			one.Release()
 			one.Release()
-		}()
+		})
 		require.Nil(t, two.Grow(t.Context(), 100<<10), "all of it is free again")
+		other.Wait()
 		two.Shrink(30 << 10)
 		require.True(t, one.TryGrow(70<<10))
 		require.False(t, small.TryGrow(5<<10))
