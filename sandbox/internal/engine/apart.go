@@ -133,7 +133,8 @@ func (w *apart) through() bool {
 }
 
 // step tells a test where the host is in an operation; it does nothing
-// otherwise. See Config.Step.
+// otherwise. Called by the goroutine that makes the guest's calls. See
+// Config.Step.
 func (in *Instance) step(name string) {
 	if f := in.g.cfg.Step; f != nil {
 		f(name, in.away)

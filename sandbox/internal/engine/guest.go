@@ -342,7 +342,9 @@ func (g *Guest) Acquire(ctx context.Context, op int, shard uint32) (*Instance, e
 
 // Done ends the operation and gives the instance back.
 func (in *Instance) Done() {
-	in.step("done")
+	if f := in.g.cfg.Step; f != nil {
+		f("done", false) // the caller's, who may have left a call that goes on
+	}
 	if in.apart.through() {
 		in.pool.done(in)
 	}
