@@ -14,10 +14,10 @@ import (
 
 	"github.com/wasmstate/wasmstate/abi"
 	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/builtin/all"
 	"github.com/wasmstate/wasmstate/builtin/memstore"
 	"github.com/wasmstate/wasmstate/builtin/sqlitestore"
 	"github.com/wasmstate/wasmstate/hostfuncs"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/runtime"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
@@ -181,16 +181,7 @@ kind: Component
 metadata: {name: votes}
 spec: {type: state.crdt, version: v1, metadata: [{name: sandbox, value: {kv: {data: db}}}]}
 `, db), 0o600))
-	rt, err := runtime.New(runtime.Config{ComponentsPaths: []string{dir}, AppID: "poll"}, runtime.WithStates(all.States()...))
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- rt.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-done)
-	})
-	require.NoError(t, rt.Wait(ctx))
+	rt := guesttest.Run(t, runtime.Config{ComponentsPaths: []string{dir}, AppID: "poll"})
 	s, err := rt.Store("votes")
 	require.NoError(t, err)
 	return s

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wasmstate/wasmstate/builtin/all"
+	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/runtime"
 )
 
@@ -34,16 +33,7 @@ func TestReadme(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
-	rt, err := runtime.New(runtime.Config{ComponentsPaths: []string{dir}}, runtime.WithStates(all.States()...))
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- rt.Run(ctx) }() // ends with cancel
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-done)
-	})
-	require.NoError(t, rt.Wait(ctx))
+	rt := guesttest.Run(t, runtime.Config{ComponentsPaths: []string{dir}})
 	s, err := rt.Store("orders")
 	require.NoError(t, err, "%+v", rt.Status())
 	etag, err := set(t, s, "a", "1", "")

@@ -1,13 +1,11 @@
 package assemblyscript_test
 
 import (
-	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/abi/storetest"
 	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
 	"github.com/wasmstate/wasmstate/sandbox"
@@ -28,29 +26,7 @@ const passthroughManifest = `{
 // AssemblyScript kit that asks the host for something.
 func TestAssemblyScriptHost(t *testing.T) {
 	wasm, _ := guesttest.Build(t, ".", func(out string) []string { return []string{out, "tests/passthrough.ts"} })
-	m, err := sandbox.New(sandbox.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	wasm, err = m.Pack(wasm, []byte(passthroughManifest), false)
-	require.NoError(t, err)
-	kv, metrics, server := guesttest.Backend(t, "state.in-memory"), &guesttest.Counted{}, guesttest.Echo(t)
-	open := func(t *testing.T) abi.Store {
-		cfg := sandbox.Config{Component: "passthrough"}
-		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
-		cfg.Host.Config = map[string]string{"label": "data", "echo": server}
-		cfg.Host.Metrics = metrics
-		cfg.Host.TCP = []string{server}
-		cfg.Host.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		s, err := m.Open(t.Context(), wasm, cfg)
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Close() })
-		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "passthrough"}))
-		return s
-	}
-	storetest.Run(t, open, storetest.Options{Small: true, Shared: true})
-	require.NoError(t, open(t).(abi.Pinger).Ping(t.Context()), "the echo comes back")
-	require.Positive(t, metrics.Reads)
-	require.Equal(t, metrics.Reads, metrics.Values)
+	guesttest.Passthrough(t, wasm, passthroughManifest)
 }
 
 // TestAssemblyScriptErrors: a throw ends the instance and says what and where;

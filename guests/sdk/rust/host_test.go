@@ -1,16 +1,9 @@
 package rust_test
 
 import (
-	"net/netip"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
-	"github.com/wasmstate/wasmstate/abi"
-	"github.com/wasmstate/wasmstate/abi/storetest"
-	"github.com/wasmstate/wasmstate/hostfuncs"
 	"github.com/wasmstate/wasmstate/internal/testing/guesttest"
-	"github.com/wasmstate/wasmstate/sandbox"
 )
 
 const rustManifest = `{
@@ -28,31 +21,5 @@ const rustManifest = `{
 // that asks the host for something. Secrets are proved by guests/cipher.
 func TestRustHost(t *testing.T) {
 	wasm, _ := guesttest.Build(t, ".", func(out string) []string { return []string{"tests/guest", out} })
-	m, err := sandbox.New(sandbox.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	wasm, err = m.Pack(wasm, []byte(rustManifest), false)
-	require.NoError(t, err)
-	kv, metrics, server, url := guesttest.Backend(t, "state.in-memory"), &guesttest.Counted{}, guesttest.Echo(t), guesttest.Mirror(t)
-	open := func(t *testing.T) abi.Store {
-		cfg := sandbox.Config{Component: "passthrough"}
-		cfg.Host.KV = map[string]hostfuncs.KV{"data": kv}
-		cfg.Host.Config = map[string]string{"label": "data", "echo": server, "url": url + "k"}
-		cfg.Host.Metrics = metrics
-		cfg.Host.TCP = []string{server}
-		cfg.Host.HTTP = []string{"GET,PUT " + url}
-		cfg.Host.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		s, err := m.Open(t.Context(), wasm, cfg)
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Close() })
-		require.NoError(t, s.Init(t.Context(), abi.Metadata{Name: "passthrough"}))
-		return s
-	}
-	storetest.Run(t, open, storetest.Options{Small: true, Shared: true})
-	pinged := open(t).(abi.Pinger)
-	for range 20 { // more often than an instance may have connections or exchanges open
-		require.NoError(t, pinged.Ping(t.Context()))
-	}
-	require.Positive(t, metrics.Reads)
-	require.Equal(t, metrics.Reads, metrics.Values)
+	guesttest.Passthrough(t, wasm, rustManifest)
 }

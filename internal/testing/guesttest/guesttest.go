@@ -174,7 +174,17 @@ func Backend(t *testing.T, typ string) hostfuncs.KV {
 		doc += fmt.Sprintf("  metadata:\n  - {name: connectionString, value: %q}\n", filepath.Join(t.TempDir(), "s.db"))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "backend.yaml"), []byte(doc), 0o600))
-	rt, err := runtime.New(runtime.Config{ComponentsPaths: []string{dir}}, runtime.WithStates(all.States()...))
+	rt := Run(t, runtime.Config{ComponentsPaths: []string{dir}})
+	st, err := rt.Store("backend")
+	require.NoError(t, err)
+	return st
+}
+
+// Run runs a runtime with the built-in stores until the test ends, and returns
+// it when its start is over.
+func Run(t *testing.T, cfg runtime.Config) *runtime.Runtime {
+	t.Helper()
+	rt, err := runtime.New(cfg, runtime.WithStates(all.States()...))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -184,9 +194,7 @@ func Backend(t *testing.T, typ string) hostfuncs.KV {
 		require.NoError(t, <-done)
 	})
 	require.NoError(t, rt.Wait(ctx))
-	st, err := rt.Store("backend")
-	require.NoError(t, err)
-	return st
+	return rt
 }
 
 // Set writes a text without conditions.
