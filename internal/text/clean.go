@@ -49,6 +49,15 @@ func Clean(text string, limit int) string {
 	return string(append(b[:cut], dots...))
 }
 
+// Clip is the first limit bytes of text, and "…" if there are more: for what an
+// error repeats of somebody's input. Unlike [Clean] it looks at no character.
+func Clip[T string | []byte](text T, limit int) string {
+	if len(text) <= limit {
+		return string(text)
+	}
+	return string(text[:limit]) + dots
+}
+
 // hidden reports whether a rune must not reach a terminal as it is.
 func hidden(r rune) bool {
 	switch {

@@ -43,6 +43,13 @@ func TestClean(t *testing.T) {
 	require.Equal(t, "…", Clean("abcd", 3))
 }
 
+func TestClip(t *testing.T) {
+	require.Empty(t, Clip("", 0))
+	require.Equal(t, "…", Clip("a", 0))
+	require.Equal(t, "abc", Clip("abc", 3))
+	require.Equal(t, "abc…", Clip([]byte("abcd"), 3))
+}
+
 func FuzzClean(f *testing.F) {
 	f.Add("plain", 5)
 	f.Add("\x1b[2J\r\n\x00\xff\u202e", 20)

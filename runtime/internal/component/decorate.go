@@ -28,12 +28,12 @@ type link interface {
 	Get(ctx context.Context, req *abi.GetRequest, resp *abi.GetResponse) error
 	Set(ctx context.Context, req *abi.SetRequest, resp *abi.SetResponse) error
 	Delete(ctx context.Context, req *abi.DeleteRequest) error
-	BulkGet(ctx context.Context, reqs []abi.GetRequest, results []abi.GetResult) error
-	BulkWrite(ctx context.Context, ops []abi.Op, results []abi.WriteResult) error
-	Transact(ctx context.Context, ops []abi.Op) error
-	Keys(ctx context.Context, req *abi.KeysRequest, resp *abi.KeysResponse) error
-	DeleteWithPrefix(ctx context.Context, prefix []byte) (int64, error)
-	Ping(ctx context.Context) error
+	abi.BulkGetter
+	abi.BulkWriter
+	abi.Transactor
+	abi.Lister
+	abi.PrefixDeleter
+	abi.Pinger
 }
 
 // newChain builds the chain of a generation. rec may be nil.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 )
 
 func invalid(format string, args ...any) error {
@@ -23,7 +24,7 @@ func shortened(err error) error {
 	if err == nil || len(err.Error()) <= maxReason {
 		return err
 	}
-	return &retoldError{clip(err.Error(), maxReason), err}
+	return &retoldError{text.Clip(err.Error(), maxReason), err}
 }
 
 // retoldError is an error with another text: without secrets, or shorter.
@@ -35,10 +36,3 @@ type retoldError struct {
 func (e *retoldError) Error() string { return e.text }
 
 func (e *retoldError) Unwrap() error { return e.err }
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
-}

@@ -59,7 +59,7 @@ func do(h http.Handler, method, target, body string, header ...string) *http.Res
 	return w.Result()
 }
 
-func text(t *testing.T, resp *http.Response) string {
+func bodyOf(t *testing.T, resp *http.Response) string {
 	t.Helper()
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/v1.0/metadata", "", 200, `"state":"failed","reason":"no route to host"`},
 	} {
 		resp := do(h, c.method, c.target, c.body)
-		body := text(t, resp)
+		body := bodyOf(t, resp)
 		require.Equal(t, c.status, resp.StatusCode, "%s %s %s: %s", c.method, c.target, c.body, body)
 		require.Contains(t, body, c.want, "%s %s", c.method, c.target)
 		if resp.StatusCode == 204 {
@@ -166,7 +166,7 @@ func TestTTLAndContentType(t *testing.T) {
 	require.Equal(t, "text/html", resp.Header.Get("Content-Type"))
 	require.Equal(t, "sandbox", resp.Header.Get("Content-Security-Policy"))
 	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`, resp.Header.Get("metadata.ttlExpireTime"))
-	require.Contains(t, text(t, do(h, "POST", "/v1.0/state/mem/bulk", `{"keys":["a"]}`)), `"ttlExpireTime":"`)
+	require.Contains(t, bodyOf(t, do(h, "POST", "/v1.0/state/mem/bulk", `{"keys":["a"]}`)), `"ttlExpireTime":"`)
 	do(h, "POST", "/v1.0/state/mem", `[{"key":"a","value":1}]`)
 	require.Empty(t, do(h, "GET", "/v1.0/state/mem/a", "").Header.Get("metadata.ttlExpireTime"), "a set without one removes it")
 }
@@ -184,7 +184,7 @@ func TestNotConfigured(t *testing.T) {
 	resp := do(h, "GET", "/v1.0/state/s/k", "")
 	require.Equal(t, 500, resp.StatusCode)
 	require.JSONEq(t, `{"errorCode":"ERR_STATE_STORE_NOT_CONFIGURED","message":"state store s is not configured",
-		"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"DAPR_STATE_NOT_CONFIGURED","domain":"dapr.io","metadata":{"appID":"app"}}]}`, text(t, resp))
+		"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"DAPR_STATE_NOT_CONFIGURED","domain":"dapr.io","metadata":{"appID":"app"}}]}`, bodyOf(t, resp))
 	require.Equal(t, 500, do(h, "GET", "/v1.0/healthz/outbound", "").StatusCode)
 }
 
@@ -194,7 +194,7 @@ func TestBulkIsByteForByte(t *testing.T) {
 	h := serve(t, Config{})
 	const value = `{ "html": "<b>&amp;</b>",  "n": 9007199254740993 }`
 	require.Equal(t, 204, do(h, "POST", "/v1.0/state/mem", `[{"key":"a","value":`+value+`}]`).StatusCode)
-	require.Contains(t, text(t, do(h, "POST", "/v1.0/state/mem/bulk", `{"keys":["a"]}`)), `"key":"a","data":`+value+`,"etag":"`)
+	require.Contains(t, bodyOf(t, do(h, "POST", "/v1.0/state/mem/bulk", `{"keys":["a"]}`)), `"key":"a","data":`+value+`,"etag":"`)
 	var b strings.Builder
 	buf := bufio.NewWriter(&b)
 	var res abi.GetResult

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 	"github.com/wasmstate/wasmstate/runtime/internal/stateapi"
 )
@@ -173,18 +174,10 @@ func write(w http.ResponseWriter, e *stateapi.Error) {
 }
 
 func noRoute(w http.ResponseWriter, r *http.Request) {
-	write(w, &stateapi.Error{Status: http.StatusNotFound, Code: "ERR_NOT_FOUND", Message: "there is nothing at " + clip(r.URL.Path) + "; the state API is at /v1.0/state/{store}/{key}"})
+	write(w, &stateapi.Error{Status: http.StatusNotFound, Code: "ERR_NOT_FOUND", Message: "there is nothing at " + text.Clip(r.URL.Path, 200) + "; the state API is at /v1.0/state/{store}/{key}"})
 }
 
 func notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
 	write(w, &stateapi.Error{Status: http.StatusMethodNotAllowed, Code: "ERR_METHOD_NOT_ALLOWED", Message: r.Method + " is not possible here; use " + allow})
-}
-
-// clip shortens a path that an error repeats.
-func clip(s string) string {
-	if len(s) <= 200 {
-		return s
-	}
-	return s[:200] + "…"
 }

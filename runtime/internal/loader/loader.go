@@ -84,14 +84,6 @@ type verdict struct {
 	problems []manifest.Problem
 }
 
-// clip shortens what an error repeats of a file.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
-}
-
 // spec builds the desired component of a document.
 func (l *Loader) spec(ctx context.Context, st *state) component.Spec {
 	c := *st.Component

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/manifest"
 	"github.com/wasmstate/wasmstate/sandbox"
 )
@@ -196,7 +197,7 @@ func (f *moduleFiles) named(c *manifest.Component, r *reading) (*module, error) 
 	}
 	path, local := c.ModulePath()
 	if !local {
-		return nil, fmt.Errorf("url %s: modules are loaded from files only in this version; put the file beside this one and write file://name.wasm", clip(c.Runtime.URL, maxShown))
+		return nil, fmt.Errorf("url %s: modules are loaded from files only in this version; put the file beside this one and write file://name.wasm", text.Clip(c.Runtime.URL, maxShown))
 	}
 	r.also(path)
 	var limits map[string]int64

@@ -60,7 +60,7 @@ func (r *Registry) Lookup(typ, version string) (abi.Registration, error) {
 	}
 	if reg == nil {
 		known := r.Types()
-		msg := "couldn't find state store " + clip(typ, maxShown)
+		msg := "couldn't find state store " + text.Clip(typ, maxShown)
 		if near := text.Nearest(strings.ToLower(typ), known); near != "" {
 			msg += "; did you mean " + near + "?"
 		} else {
@@ -92,7 +92,7 @@ func (r *Registry) find(typ, version string) (*abi.Registration, error) {
 	}
 	slices.Sort(known)
 	return nil, abi.NewError(abi.CodeInvalidArgument, fmt.Sprintf("state store %s has no version %s; its versions are %s",
-		typ, clip(version, maxShown), strings.Join(slices.Compact(known), ", ")))
+		typ, text.Clip(version, maxShown), strings.Join(slices.Compact(known), ", ")))
 }
 
 // Create makes a store of a type, not yet initialised.

@@ -126,7 +126,7 @@ func checkSecretStore(c *manifest.Component) *manifest.Problem {
 	if near == "" {
 		near = strings.Join(secretstore.Types(), " or ")
 	}
-	p := c.Problem("couldn't find secret store %s; did you mean %s?", clip(c.Type, maxShown), near)
+	p := c.Problem("couldn't find secret store %s; did you mean %s?", text.Clip(c.Type, maxShown), near)
 	return &p
 }
 

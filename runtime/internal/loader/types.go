@@ -63,10 +63,10 @@ func (l *Loader) typeOf(c *manifest.Component, r *reading) (Type, error) {
 	}
 	known = append(known, wasmType)
 	if near := text.Nearest(strings.ToLower(c.Type), known); near != "" {
-		return nil, fmt.Errorf("couldn't find state store %s; did you mean %s?", clip(c.Type, maxShown), near)
+		return nil, fmt.Errorf("couldn't find state store %s; did you mean %s?", text.Clip(c.Type, maxShown), near)
 	}
 	slices.Sort(known)
-	return nil, fmt.Errorf("couldn't find state store %s; known are %s", clip(c.Type, maxShown), strings.Join(slices.Compact(known), ", "))
+	return nil, fmt.Errorf("couldn't find state store %s; known are %s", text.Clip(c.Type, maxShown), strings.Join(slices.Compact(known), ", "))
 }
 
 // maxShown is how many bytes of a name from a file an error repeats.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -66,12 +67,8 @@ func learn(seen *atomic.Int64, size int64) {
 	}
 }
 
-func clipKey(key []byte) string {
-	if len(key) <= 128 {
-		return string(key)
-	}
-	return string(key[:128]) + "…"
-}
+// clipKey shortens a key that an error repeats.
+func clipKey(key []byte) string { return text.Clip(key, 128) }
 
 // CheckItems refuses the n-th item of a save or transaction beyond the limit.
 func (a *API) CheckItems(n int) *Error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wasmstate/wasmstate/abi"
+	"github.com/wasmstate/wasmstate/internal/text"
 	"github.com/wasmstate/wasmstate/runtime/internal/component"
 )
 
@@ -140,9 +141,4 @@ func invalid(format string, args ...any) error {
 }
 
 // clip shortens what an error repeats of a request.
-func clip(s string) string {
-	if len(s) <= 40 {
-		return s
-	}
-	return s[:40] + "…"
-}
+func clip(s string) string { return text.Clip(s, 40) }
