@@ -54,16 +54,6 @@ func halfWritten(f *os.File, info fs.FileInfo) bool {
 	return busy || !known && age < stillTime
 }
 
-// ReadFile returns the content of the regular file at path, or that a symbolic
-// link at path leads to, of at most limit bytes; a larger file is an error. It
-// never blocks on a pipe or device and never returns half of what is being
-// written: then the error is [ErrBusy]. Errors do not name the path. Use it for
-// modules too.
-func ReadFile(path string, limit int64) ([]byte, error) {
-	c, err := readFile(path, limit)
-	return c.data, err
-}
-
 // content is a file as it was read.
 type content struct {
 	data []byte
@@ -71,6 +61,10 @@ type content struct {
 	sure bool // that nobody is writing it
 }
 
+// readFile returns the content of the regular file at path, or that a symbolic
+// link at path leads to, of at most limit bytes; a larger file is an error. It
+// never blocks on a pipe or device and never returns half of what is being
+// written: then the error is [ErrBusy]. Errors do not name the path.
 func readFile(path string, limit int64) (content, error) {
 	f, info, err := open(path)
 	if err != nil {
