@@ -24,10 +24,13 @@ func (p Pace) withDefaults() Pace {
 	return p
 }
 
+// least is how many bytes have to come in one stretch of Grace, of any length.
+func (p Pace) least() int64 { return int64(float64(p.Rate) * p.Grace.Seconds()) }
+
 var errTooSlow = errors.New("the client is too slow")
 
 // paced is the body of a request that must keep pace: in each stretch of Grace
-// at least Rate x Grace bytes have to come, or the rest of the body.
+// Rate x Grace bytes have to come, or the rest of the body.
 func (s *server) paced(w http.ResponseWriter, r *http.Request) io.Reader {
 	if r.ContentLength >= 0 && r.ContentLength <= small {
 		// It comes with the head, or within one stretch.
@@ -54,7 +57,7 @@ type pacedBody struct {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	now := time.Now()
 	if now.After(b.until) {
-		if !b.until.IsZero() && b.came < b.pace.Rate*int64(b.pace.Grace/time.Second) {
+		if !b.until.IsZero() && b.came < b.pace.least() {
 			return 0, errTooSlow
 		}
 		b.until, b.came = now.Add(b.pace.Grace), 0

@@ -101,14 +101,13 @@ func (s *server) state(w http.ResponseWriter, r *http.Request, rest string) {
 	}
 	post := r.Method == http.MethodPost || r.Method == http.MethodPut
 	var do func(http.ResponseWriter, *http.Request, *component.Store, string) *stateapi.Error
-	switch allow := "GET, DELETE"; {
+	switch {
 	case !hasKey || rawKey == "":
-		if allow = "POST, PUT"; post {
-			do = s.save
-			break
+		if !post {
+			notAllowed(w, r, "POST, PUT")
+			return
 		}
-		notAllowed(w, r, allow)
-		return
+		do = s.save
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		do = s.get
 	case r.Method == http.MethodDelete:
@@ -118,7 +117,7 @@ func (s *server) state(w http.ResponseWriter, r *http.Request, rest string) {
 	case post && rawKey == "transaction":
 		do = s.transact
 	default:
-		notAllowed(w, r, allow)
+		notAllowed(w, r, "GET, DELETE")
 		return
 	}
 	st, e := s.api.Store(name)
