@@ -95,8 +95,8 @@ func (a *API) StoreReady(ctx context.Context, name string) *Error {
 	refuse := func(status int, msg string) *Error {
 		return &Error{Status: status, Code: "ERR_HEALTH_NOT_READY", Message: msg}
 	}
-	if !a.cfg.Ready() {
-		return refuse(http.StatusInternalServerError, "dapr is not ready: the server is starting or stopping")
+	if e := a.Live(); e != nil {
+		return e
 	}
 	list := a.stores.Status()
 	at := slices.IndexFunc(list, func(st handle.Status) bool { return st.Name == name })
